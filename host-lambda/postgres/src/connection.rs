@@ -1,0 +1,166 @@
+//! One open connection and the task that drives it.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode as DriverSslMode;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::settings::{ConnectionSettings, Host};
+use crate::tls::SslMode;
+use crate::{ConnectionError, PostgresError, PostgresErrorKind};
+
+/// An open connection: a [`Client`] with the task that drives it, which ends with this value.
+pub struct Connection {
+    client: Client,
+    driver: JoinHandle<()>,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Connection {
+    /// What cancels the statement this connection runs, from anywhere.
+    #[must_use]
+    pub fn cancel_token(&self) -> CancelToken {
+        CancelToken { token: self.client.cancel_token(), tls: self.tls.clone() }
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("closed", &self.client.is_closed()).finish_non_exhaustive()
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Cancels the statement that a connection runs.
+#[derive(Clone)]
+pub struct CancelToken {
+    token: tokio_postgres::CancelToken,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl CancelToken {
+    /// Asks the server to cancel; whether a statement was still running cannot be known.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn cancel(&self) -> Result<(), PostgresError> {
+        let cancelled = match &self.tls {
+            Some(tls) => self.token.cancel_query(tls.clone()).await,
+            None => self.token.cancel_query(NoTls).await,
+        };
+        Ok(cancelled?)
+    }
+}
+
+impl ConnectionSettings {
+    /// Connects. `application_name` is what the server's views call the session, unless settings name it.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn connect(&self, application_name: &str) -> Result<Connection, ConnectionError> {
+        let connecting = async {
+            match (&self.host, self.tls.mode) {
+                (Host::Unix(_), _) | (_, SslMode::Disable) => self.connect_plain(application_name).await,
+                (_, SslMode::Allow) => match self.connect_plain(application_name).await {
+                    // pg_hba.conf may admit encrypted connections only.
+                    Err(ConnectionError::WrongPassword { .. } | ConnectionError::Refused { .. }) => {
+                        self.connect_tls(application_name, DriverSslMode::Require).await
+                    }
+                    settled => settled,
+                },
+                (_, SslMode::Prefer) => self.connect_tls(application_name, DriverSslMode::Prefer).await,
+                _ => self.connect_tls(application_name, DriverSslMode::Require).await,
+            }
+        };
+        match tokio::time::timeout(self.connect_timeout, connecting).await {
+            Ok(settled) => settled,
+            Err(_) => Err(ConnectionError::TimedOut { place: self.to_string(), waited: self.connect_timeout }),
+        }
+    }
+
+    async fn connect_plain(&self, application_name: &str) -> Result<Connection, ConnectionError> {
+        let config = self.config(application_name, DriverSslMode::Disable);
+        let (client, driver) = config.connect(NoTls).await.map_err(|error| self.explain(error))?;
+        Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: None })
+    }
+
+    async fn connect_tls(&self, application_name: &str, mode: DriverSslMode) -> Result<Connection, ConnectionError> {
+        let tls = MakeRustlsConnect::new(self.tls.client_config()?);
+        let config = self.config(application_name, mode);
+        let (client, driver) = config.connect(tls.clone()).await.map_err(|error| self.explain(error))?;
+        Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: Some(tls) })
+    }
+
+    fn config(&self, application_name: &str, mode: DriverSslMode) -> Config {
+        let mut config = Config::new();
+        match &self.host {
+            Host::Unix(folder) => config.host_path(folder),
+            Host::Tcp(name) => config.host(name),
+        };
+        config
+            .port(self.port)
+            .user(&self.user)
+            .dbname(self.database())
+            .application_name(self.application_name.as_deref().unwrap_or(application_name))
+            .connect_timeout(self.connect_timeout)
+            .ssl_mode(mode);
+        if let Some(password) = self.password() {
+            config.password(password);
+        }
+        config
+    }
+
+    fn explain(&self, error: tokio_postgres::Error) -> ConnectionError {
+        let place = self.to_string();
+        // The driver does not publish its kinds; these two are told apart by its constant wording.
+        match error.to_string().as_str() {
+            "error performing TLS handshake" => {
+                return ConnectionError::Tls { place, mode: self.tls.mode.name(), source: Box::new(error) };
+            }
+            "invalid configuration" if self.password().is_none() => {
+                return ConnectionError::PasswordMissing { place };
+            }
+            _ => {}
+        }
+        let source = PostgresError::from(error);
+        match source.sqlstate() {
+            Some("28P01" | "28000") => ConnectionError::WrongPassword { place, source },
+            Some("3D000") => ConnectionError::NoSuchDatabase { place, source },
+            Some("42501") => ConnectionError::MissingRight { place, source },
+            Some("53300" | "57P01" | "57P02" | "57P03") => ConnectionError::NotReady { place, source },
+            None if source.kind() == PostgresErrorKind::ConnectionLost => {
+                ConnectionError::Unreachable { place, source }
+            }
+            _ => ConnectionError::Refused { place, source },
+        }
+    }
+}
+
+async fn drive(driver: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = driver.await {
+        // Whoever waits on the connection gets an error of their own; this only says when it happened.
+        tracing::debug!(error = %PostgresError::from(error), "connection ended");
+    }
+}

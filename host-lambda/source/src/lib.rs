@@ -1,0 +1,20 @@
+//! What changed in the source database, read under one snapshot, as Arrow record batches.
+//!
+//! `last_updated` cannot be trusted, so changes are found by the transaction that wrote a row: a batch
+//! remembers its [`Baseline`], and the next one reads the rows whose transaction could have been
+//! invisible to it ([`ReadMode::Since`]).
+
+mod baseline;
+mod catalog;
+mod columns;
+mod error;
+mod mode;
+mod read;
+mod session;
+mod snapshot;
+
+pub use baseline::{Baseline, TableShape};
+pub use error::SourceError;
+pub use mode::{ReadMode, decide};
+pub use read::{PageRange, RangeRead, Survey};
+pub use snapshot::{SourceOptions, SourceSnapshot, TableRequest};

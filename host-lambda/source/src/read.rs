@@ -1,0 +1,217 @@
+//! Counting and reading a table of a snapshot.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::Instant;
+
+use arrow_array::RecordBatch;
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio_postgres::Client;
+use totesys_postgres::{BatchLimits, CodecError, CopyDecoder, RefusedValue};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, info_span};
+
+use crate::error::SourceError;
+use crate::mode::ReadMode;
+use crate::snapshot::{SnapshotTable, SourceSnapshot};
+
+/// How many rows a table has, and how many of them a mode reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Survey {
+    /// Rows of the table.
+    pub rows: u64,
+    /// Rows the mode reads.
+    pub changed: u64,
+}
+
+/// A range of a table's pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRange {
+    /// The first page.
+    pub first: u32,
+    /// The page after the last; open-ended without.
+    pub end: Option<u32>,
+}
+
+impl PageRange {
+    /// All pages.
+    pub const ALL: Self = Self { first: 0, end: None };
+
+    fn predicate(self) -> Option<String> {
+        let from = format!("ctid >= '({},0)'::tid", self.first);
+        match self.end {
+            Some(end) => Some(format!("{from} AND ctid < '({end},0)'::tid")),
+            None if self.first == 0 => None,
+            None => Some(from),
+        }
+    }
+}
+
+/// What reading a range gave besides batches.
+#[derive(Debug, Clone, Default)]
+pub struct RangeRead {
+    /// Rows in batches.
+    pub rows: u64,
+    /// Bytes that came over the wire.
+    pub bytes: u64,
+    /// Rows with a value their column cannot hold.
+    pub refused: Vec<RefusedValue>,
+    /// Transactions at or after the snapshot's xmin that inserted the rows, for [`crate::Baseline::with_delivered`].
+    pub recent_xids: BTreeSet<u32>,
+}
+
+impl SourceSnapshot {
+    /// Counts a table's rows, and those that `mode` reads, in one scan.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn survey(&self, table: &str, mode: &ReadMode) -> Result<Survey, SourceError> {
+        let source = self.table(table)?;
+        let changed = mode.predicate().map_or_else(|| "true".to_owned(), |changed| format!("({changed})"));
+        let query = format!("SELECT count(*), count(*) FILTER (WHERE {changed}) FROM {}", source.qualified);
+        let lease = self.sessions.lease().await?;
+        let row = lease.client().query_one(&query, &[]).await.map_err(refused(table, "count"))?;
+        lease.give_back();
+        let count = |position| row.get::<_, i64>(position).cast_unsigned();
+        Ok(Survey { rows: count(0), changed: count(1) })
+    }
+
+    /// The ranges in which a table is read, which together hold every row once.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn ranges(&self, table: &str, mode: &ReadMode) -> Result<Vec<PageRange>, SourceError> {
+        let source = self.table(table)?;
+        if !source.has_ranges {
+            return Ok(vec![PageRange::ALL]);
+        }
+        let lease = self.sessions.lease().await?;
+        let size = "SELECT pg_relation_size($1::oid), current_setting('block_size')::int8";
+        let row = lease.client().query_one(size, &[&source.oid]).await.map_err(refused(table, "measure"))?;
+        lease.give_back();
+        let (bytes, page): (i64, i64) = (row.get(0), row.get(1));
+        let ranges = page_ranges(bytes.cast_unsigned(), page.cast_unsigned().max(1), self.range_bytes);
+        tracing::debug!(table, ranges = ranges.len(), whole = matches!(mode, ReadMode::Whole { .. }), "ranges");
+        Ok(ranges)
+    }
+
+    /// Reads one range and sends its batches. Several ranges may be read at once: each takes a connection of
+    /// its own, and waits while all are in use.
+    ///
+    /// # Errors
+    /// When the server refuses, the stream cannot be decoded, or the receiver is gone.
+    pub async fn read(
+        &self,
+        table: &str,
+        mode: &ReadMode,
+        range: PageRange,
+        batches: mpsc::Sender<RecordBatch>,
+    ) -> Result<RangeRead, SourceError> {
+        let span = info_span!("read", table, rows = Empty, refused = Empty, bytes = Empty, duration_ms = Empty);
+        let reading = async {
+            let source = self.table(table)?;
+            let lease = self.sessions.lease().await?;
+            let started = Instant::now();
+            let copy = copy_statement(source, mode, range);
+            let decoder = CopyDecoder::new(&source.columns, BatchLimits::default()).with_row_xids(self.window.clone());
+            let read = copy_out(lease.client(), table, &copy, decoder, &batches).await?;
+            lease.give_back();
+            Span::current()
+                .record("rows", read.rows)
+                .record("refused", read.refused.len())
+                .record("bytes", read.bytes)
+                .record("duration_ms", u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+            tracing::debug!("range read");
+            Ok(read)
+        };
+        reading.instrument(span).await
+    }
+}
+
+fn copy_statement(source: &SnapshotTable, mode: &ReadMode, range: PageRange) -> String {
+    let conditions: Vec<_> = range.predicate().into_iter().chain(mode.predicate()).collect();
+    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    format!("COPY (SELECT {}, xmin FROM {}{filter}) TO STDOUT (FORMAT binary)", source.select_list, source.qualified)
+}
+
+async fn copy_out(
+    client: &Client,
+    table: &str,
+    copy: &str,
+    mut decoder: CopyDecoder,
+    batches: &mpsc::Sender<RecordBatch>,
+) -> Result<RangeRead, SourceError> {
+    let codec = |source: CodecError| SourceError::Codec { table: table.to_owned(), source: Box::new(source) };
+    let gone = |_| SourceError::ReceiverGone { table: table.to_owned() };
+    let mut stream = pin!(client.copy_out(copy).await.map_err(refused(table, "read"))?);
+    let mut ready = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        decoder.push(&chunk.map_err(refused(table, "read"))?, &mut ready).map_err(codec)?;
+        for batch in ready.drain(..) {
+            batches.send(batch).await.map_err(gone)?;
+        }
+    }
+    let refused = decoder.take_refused();
+    let summary = decoder.finish(&mut ready).map_err(codec)?;
+    for batch in ready {
+        batches.send(batch).await.map_err(gone)?;
+    }
+    Ok(RangeRead { rows: summary.rows, bytes: summary.bytes, refused, recent_xids: summary.recent_xids })
+}
+
+fn refused(table: &str, doing: &'static str) -> impl Fn(tokio_postgres::Error) -> SourceError {
+    move |error| SourceError::Table { doing, table: table.to_owned(), source: error.into() }
+}
+
+fn page_ranges(bytes: u64, page: u64, range_bytes: u64) -> Vec<PageRange> {
+    let pages = u32::try_from(bytes / page).unwrap_or(u32::MAX);
+    let step = u32::try_from((range_bytes / page).max(1)).unwrap_or(u32::MAX);
+    let mut ranges = Vec::new();
+    let mut first = 0;
+    while pages.saturating_sub(first) > step {
+        ranges.push(PageRange { first, end: Some(first + step) });
+        first += step;
+    }
+    // What was added since the size was taken is invisible, but cannot be missed either.
+    ranges.push(PageRange { first, end: None });
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_follow_one_another_and_the_last_is_open() {
+        let range = |first, end| PageRange { first, end };
+        for (bytes, range_bytes, expected) in [
+            (0, 100, vec![PageRange::ALL]),
+            (8192, 8192, vec![PageRange::ALL]),
+            (3 * 8192, 8192, vec![range(0, Some(1)), range(1, Some(2)), range(2, None)]),
+            (5 * 8192, 2 * 8192, vec![range(0, Some(2)), range(2, Some(4)), range(4, None)]),
+            (3 * 8192, 1, vec![range(0, Some(1)), range(1, Some(2)), range(2, None)]),
+        ] {
+            assert_eq!(page_ranges(bytes, 8192, range_bytes), expected);
+        }
+    }
+
+    #[test]
+    fn conditions_are_joined() {
+        let source = SnapshotTable {
+            qualified: r#""public"."design""#.to_owned(),
+            oid: 1,
+            columns: Vec::new(),
+            select_list: r#""design_id""#.to_owned(),
+            has_ranges: true,
+        };
+        let since = ReadMode::Since { xmin: 7, delivered: vec![] };
+        assert_eq!(
+            copy_statement(&source, &since, PageRange { first: 2, end: Some(4) }),
+            "COPY (SELECT \"design_id\", xmin FROM \"public\".\"design\" WHERE ctid >= '(2,0)'::tid AND \
+             ctid < '(4,0)'::tid AND age(xmin) BETWEEN 0 AND age(('7'::xid8)::xid)) TO STDOUT (FORMAT binary)"
+        );
+        let whole = ReadMode::Whole { reason: "first-batch" };
+        assert!(!copy_statement(&source, &whole, PageRange::ALL).contains("WHERE"));
+    }
+}
