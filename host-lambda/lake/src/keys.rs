@@ -1,0 +1,133 @@
+//! Where things lie. All names are deterministic, plain ASCII and sort the way they are listed.
+
+use crate::{Attempt, BatchNumber, LakeError, Micros};
+
+/// Manifests, newest first.
+pub(crate) const MANIFESTS: &str = "manifests/";
+/// Extraction records, newest first.
+pub(crate) const EXTRACTIONS: &str = "batches/";
+/// Check records, newest first.
+pub(crate) const CHECKS: &str = "checks/";
+/// Catalog records, newest first.
+pub(crate) const CATALOG: &str = "catalog/";
+/// The lake's identity.
+pub(crate) const IDENTITY: &str = "lake.json";
+
+/// Twenty digits that sort downwards.
+pub(crate) fn inverted(number: u64) -> String {
+    format!("{:020}", u64::MAX - number)
+}
+
+/// An ingested Parquet file.
+#[must_use]
+pub fn ingested(table: &str, batch: BatchNumber, attempt: &Attempt, part: u32) -> String {
+    format!("{}{attempt}-{part:05}.parquet", ingested_prefix(table, batch))
+}
+
+/// Where the ingested files of a table and batch lie.
+pub(crate) fn ingested_prefix(table: &str, batch: BatchNumber) -> String {
+    format!("data/{}/batch={:020}/", segment(table), batch.0)
+}
+
+/// Rows that a stage or star refused, as JSON lines; `writer` tells writers apart: an attempt, or
+/// a component's digest.
+#[must_use]
+pub fn quarantine(stage_or_star: &str, batch: BatchNumber, writer: &str, part: u32) -> String {
+    format!("{QUARANTINE}{}/batch={:020}/{}-{part:05}.jsonl", segment(stage_or_star), batch.0, segment(writer))
+}
+
+/// Where refused rows lie.
+pub(crate) const QUARANTINE: &str = "quarantine/";
+
+/// A transformed Parquet file. The day is the snapshot's.
+///
+/// # Errors
+/// When the snapshot time is no day of the calendar.
+pub fn transformed(
+    table: &str,
+    taken_at: Micros,
+    batch: BatchNumber,
+    star: &str,
+    digest: &str,
+    part: u32,
+) -> Result<String, LakeError> {
+    let day = taken_at.day().ok_or(LakeError::NoDay)?;
+    let digest = digest.get(..16).unwrap_or(digest);
+    let (prefix, star) = (transformed_prefix(table), segment(star));
+    Ok(format!("{prefix}day={day}/{:020}-{star}-{}-{part:05}.parquet", batch.0, segment(digest)))
+}
+
+/// Where a warehouse table's transformed files lie.
+pub(crate) fn transformed_prefix(table: &str) -> String {
+    format!("parquets/{}/", segment(table))
+}
+
+/// Where a star's records lie, in the buckets of transformation and load.
+pub(crate) fn star_records(star: &str) -> String {
+    format!("stars/{}/", segment(star))
+}
+
+/// A portable component.
+pub(crate) fn component(digest: &str) -> String {
+    format!("components/{}.wasm", segment(digest))
+}
+
+/// A component compiled for one engine and target.
+pub(crate) fn artefact(digest: &str, artefact_key: &str) -> String {
+    format!("artefacts/{}/{}.cwasm", segment(digest), segment(artefact_key))
+}
+
+/// A name as one plain segment of a key: what is not plain becomes `=` and two hex digits.
+fn segment(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    for (index, byte) in name.bytes().enumerate() {
+        let hidden = byte == b'.' && index == 0;
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && !hidden) {
+            plain.push(char::from(byte));
+        } else {
+            plain.push_str(&format!("={byte:02X}"));
+        }
+    }
+    plain
+}
+
+/// Refuses a key that some S3 server might mistreat.
+pub(crate) fn check(key: &str) -> Result<(), LakeError> {
+    let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._=/-".contains(&byte))
+        && key.len() <= 1024
+        && key.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+    if plain { Ok(()) } else { Err(LakeError::Key { key: key.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_plain_whatever_the_names() {
+        let attempt = Attempt::random().unwrap();
+        for table in ["sales_order", "Order Details", "../x", ".", "a/b", "Straße", "a=b"] {
+            check(&ingested(table, BatchNumber(7), &attempt, 0)).unwrap();
+        }
+        assert_eq!(segment("Order Details"), "Order=20Details");
+        assert_eq!(segment("a=20b"), "a=3D20b");
+        for key in ["", "a b", "a//b", "/a", "a/", "a/../b", "ä", "a%20b"] {
+            assert!(check(key).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_layout_is_as_documented() {
+        let key = transformed("dim_date", Micros(1_724_313_600_000_000), BatchNumber(3), "sales", &"ab".repeat(32), 2);
+        assert_eq!(
+            key.unwrap(),
+            "parquets/dim_date/day=2024-08-22/00000000000000000003-sales-abababababababab-00002.parquet"
+        );
+        assert_eq!(
+            quarantine("sales", BatchNumber(3), "0123456789abcdef", 0),
+            "quarantine/sales/batch=00000000000000000003/0123456789abcdef-00000.jsonl"
+        );
+        assert!(inverted(2) < inverted(1) && inverted(10) < inverted(9));
+        assert_eq!(inverted(1).len(), 20);
+    }
+}

@@ -1,0 +1,45 @@
+//! The lake: what the stages write to S3 and read back. Nothing else in the project knows S3.
+//!
+//! Every object is written once, with a conditional put, and never changed: data files first, then
+//! the record that lists them. A record names its attempt, so that a writer whose answer got lost
+//! recognises its own object; a listed file is checked against length and checksum whenever it is
+//! read. Records carry a `format` number, and their 64-bit numbers are strings.
+
+mod batch_number;
+mod bucket;
+mod catalog;
+mod client;
+mod digest;
+mod error;
+mod extraction;
+mod file;
+mod identity;
+pub mod keys;
+mod load;
+mod manifest;
+mod micros;
+mod number_text;
+mod parquet_read;
+mod parquet_write;
+mod record;
+mod settings;
+mod store;
+mod transformation;
+
+pub use batch_number::BatchNumber;
+pub use bucket::{Bucket, BucketNames};
+pub use catalog::{ArtefactEntry, CatalogRecord, StarEntry};
+pub use digest::{Attempt, sha256_hex};
+pub use error::{LakeError, Request};
+pub use extraction::{CheckRecord, ExtractionRecord, TableCounts};
+pub use file::FileEntry;
+pub use identity::{LakeIdentity, SourceIdentity};
+pub use load::{LoadRecord, LoadedTable};
+pub use manifest::{Manifest, PreviousManifest, TableEntry};
+pub use micros::Micros;
+pub use parquet_read::read_parquet;
+pub use parquet_write::{DEFAULT_PART_BYTES, ParquetRoller, Part, PartSpec};
+pub use record::{Committed, Stored};
+pub use settings::LakeSettings;
+pub use store::{Lake, ObjectEntry, Put};
+pub use transformation::{TableOutput, TransformationRecord};

@@ -1,0 +1,117 @@
+//! The ledger of transformations.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use star_contract::Role;
+
+use crate::file::check_files;
+use crate::record::Record;
+use crate::{Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, Stored, keys, number_text};
+
+/// What one component made of one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransformationRecord {
+    /// The batch.
+    pub batch: BatchNumber,
+    /// The star.
+    pub star: String,
+    /// The attempt that made it.
+    pub attempt: Attempt,
+    /// The component's digest.
+    pub digest: String,
+    /// The component's version.
+    pub version: String,
+    /// The contract's version.
+    pub contract_version: String,
+    /// The number of the catalog record it ran under.
+    #[serde(with = "number_text")]
+    pub catalog: u64,
+    /// What it wrote, one entry per table.
+    pub outputs: Vec<TableOutput>,
+    /// Rows it refused.
+    #[serde(with = "number_text")]
+    pub refused: u64,
+    /// The same by reason.
+    #[serde(with = "number_text::by_name")]
+    pub refused_by_code: BTreeMap<String, u64>,
+    /// The refused rows.
+    pub quarantine: Vec<FileEntry>,
+    /// When it began.
+    pub started_at: Micros,
+    /// When it had finished.
+    pub finished_at: Micros,
+}
+
+/// What a component wrote for one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableOutput {
+    /// The warehouse table.
+    pub table: String,
+    /// Fact or dimension.
+    pub role: Role,
+    /// The rows in the files.
+    #[serde(with = "number_text")]
+    pub rows: u64,
+    /// The files, in the order of their rows.
+    pub files: Vec<FileEntry>,
+}
+
+impl Record for TransformationRecord {
+    const BUCKET: Bucket = Bucket::TransformationTimes;
+
+    fn key(&self) -> String {
+        key(&self.star, self.batch)
+    }
+
+    fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        for output in &self.outputs {
+            check_files(&output.files, &output.table, &keys::transformed_prefix(&output.table), output.rows)?;
+        }
+        if self.quarantine.iter().any(|file| !file.key.starts_with(keys::QUARANTINE)) {
+            return Err("lists a quarantine file that is none");
+        }
+        Ok(())
+    }
+}
+
+fn key(star: &str, batch: BatchNumber) -> String {
+    format!("{}{}.json", keys::star_records(star), batch.inverted_key())
+}
+
+impl Lake {
+    /// Records a finished transformation.
+    ///
+    /// # Errors
+    /// When the record contradicts itself or S3 refuses.
+    pub async fn commit_transformation(
+        &self,
+        record: &TransformationRecord,
+    ) -> Result<Committed<TransformationRecord>, LakeError> {
+        self.commit(record).await
+    }
+
+    /// What a star made of a batch, if it has.
+    ///
+    /// # Errors
+    /// When the record is damaged or S3 refuses.
+    pub async fn transformation(
+        &self,
+        star: &str,
+        batch: BatchNumber,
+    ) -> Result<Option<Stored<TransformationRecord>>, LakeError> {
+        self.find(&key(star, batch)).await
+    }
+
+    /// A star's newest transformation.
+    ///
+    /// # Errors
+    /// As for [`Lake::transformation`].
+    pub async fn newest_transformation(&self, star: &str) -> Result<Option<Stored<TransformationRecord>>, LakeError> {
+        self.newest(&keys::star_records(star)).await
+    }
+}
