@@ -1,0 +1,237 @@
+//! What can go wrong, in the words of the person who has to fix it.
+
+use totesys_postgres::{CodecError, ConnectionError, PostgresError, PostgresErrorKind};
+
+use crate::LakeStamp;
+
+/// Why the warehouse refused or failed. No variant carries a row's value.
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// There is no connection.
+    #[error("the warehouse cannot be reached")]
+    Connect(#[source] Box<ConnectionError>),
+
+    /// A statement failed.
+    #[error("the warehouse failed while {doing} ({subject})")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// The table or star it was done to.
+        subject: String,
+        /// What PostgreSQL said, without row values.
+        #[source]
+        source: Box<PostgresError>,
+    },
+
+    /// The role may not do what loading needs.
+    #[error("the warehouse role lacks a right needed for {doing} ({subject})")]
+    Rights {
+        /// What was being done.
+        doing: &'static str,
+        /// The schema, table or star it was done to.
+        subject: String,
+        /// What PostgreSQL said.
+        #[source]
+        source: Box<PostgresError>,
+    },
+
+    /// The main schema is absent and the role cannot create it.
+    #[error("the warehouse has no schema `{schema}` and the role may not create it")]
+    NoSchema {
+        /// The schema of the settings.
+        schema: String,
+    },
+
+    /// A name of the settings, or one made from a description, does not fit PostgreSQL.
+    #[error("the name `{name}` cannot be used: {problem}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// The warehouse belongs to another lake or another source.
+    #[error("the warehouse is filled from another lake or source")]
+    Stamp {
+        /// What the warehouse was stamped with.
+        found: Box<LakeStamp>,
+        /// What this run brings.
+        expected: Box<LakeStamp>,
+    },
+
+    /// The descriptions do not fit together or ask for what cannot be.
+    #[error("`{table}` of star `{star}` cannot be kept: {problem}")]
+    Plan {
+        /// The star.
+        star: String,
+        /// The table, or the table and column.
+        table: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+
+    /// A table is not what its description says, and the difference is not additive.
+    #[error("column `{column}` of `{table}` should be `{expected}` and is `{found}`")]
+    ShapeChanged {
+        /// The table.
+        table: String,
+        /// The column, or the key.
+        column: String,
+        /// What the description says.
+        expected: String,
+        /// What the warehouse has.
+        found: String,
+    },
+
+    /// A star that [`prepare`](crate::Warehouse::prepare) was not given.
+    #[error("the star `{star}` was not prepared")]
+    UnknownStar {
+        /// The star.
+        star: String,
+    },
+
+    /// A table the star does not describe.
+    #[error("the star `{star}` does not write `{table}`")]
+    UnknownTable {
+        /// The star.
+        star: String,
+        /// The table.
+        table: String,
+    },
+
+    /// A record batch does not have its table's columns.
+    #[error("a record batch for `{table}` does not fit its description: column `{column}` {problem}")]
+    BatchShape {
+        /// The table.
+        table: String,
+        /// The first column that does not fit.
+        column: String,
+        /// How it does not fit.
+        problem: &'static str,
+    },
+
+    /// A value cannot be written in PostgreSQL's format.
+    #[error("a record batch for `{table}` cannot be encoded")]
+    Codec {
+        /// The table.
+        table: String,
+        /// What the codec said.
+        #[source]
+        source: Box<CodecError>,
+    },
+
+    /// A batch number or snapshot time PostgreSQL cannot hold.
+    #[error("batch {batch} of star `{star}` has a number or snapshot time out of range")]
+    Range {
+        /// The star.
+        star: String,
+        /// The batch.
+        batch: u64,
+    },
+
+    /// Batches of a star load in order, without gaps.
+    #[error("batch {offered} of star `{star}` is out of order: the newest loaded batch is {newest}")]
+    OutOfOrder {
+        /// The star.
+        star: String,
+        /// The newest batch in the ledger.
+        newest: u64,
+        /// The batch that was offered.
+        offered: u64,
+    },
+
+    /// Two stars say different things about one dimension row in the same batch.
+    #[error(
+        "star `{star}` disagrees with `{owner}`, the owner of `{dimension}`, on {rows} rows (by `{key}`) of batch {batch}"
+    )]
+    Disagreement {
+        /// The star whose batch was refused.
+        star: String,
+        /// The star that owns the dimension.
+        owner: String,
+        /// The dimension.
+        dimension: String,
+        /// Its key columns.
+        key: String,
+        /// How many rows differ.
+        rows: u64,
+        /// The batch both describe.
+        batch: u64,
+    },
+
+    /// The record ids of a fact are used up.
+    #[error("`{table}` has no record ids left: its surrogate key is a 4-byte integer")]
+    IdsExhausted {
+        /// The fact.
+        table: String,
+    },
+}
+
+impl WarehouseError {
+    /// What the reader should do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Connect(source) => return source.hint(),
+            Self::Database { source, .. } => return source.hint(),
+            Self::Rights { subject, .. } => format!(
+                "grant the role USAGE and CREATE on the warehouse's schema, TEMPORARY on its database, and make it \
+                 the owner of the tables it loads (here: {subject})"
+            ),
+            Self::NoSchema { schema } => format!(
+                "let an administrator run CREATE SCHEMA {} AUTHORIZATION <the role>, or grant the role CREATE on the \
+                 database",
+                totesys_postgres::quote_identifier(schema)
+            ),
+            Self::Name { .. } => "choose a shorter name; PostgreSQL keeps 63 bytes of a name".to_owned(),
+            Self::Stamp { found, expected } => format!(
+                "the warehouse belongs to {found}; this run is for {expected}: point the settings at the right \
+                 warehouse, or at an empty schema"
+            ),
+            Self::Plan { .. } => "correct the component's description or the catalog's owners".to_owned(),
+            Self::ShapeChanged { .. } => "only new nullable columns are added by themselves; change the table by hand \
+                                          or give the component another schema"
+                .to_owned(),
+            Self::UnknownStar { .. } | Self::UnknownTable { .. } => {
+                "the catalog record of this run must describe it".to_owned()
+            }
+            Self::BatchShape { .. } | Self::Codec { .. } => {
+                "the component's output does not match its own description: publish a corrected component".to_owned()
+            }
+            Self::Range { .. } => "the manifest of this batch is damaged".to_owned(),
+            Self::OutOfOrder { newest, .. } => format!("load batch {} next", newest.saturating_add(1)),
+            Self::Disagreement { dimension, .. } => format!(
+                "both components must derive `{dimension}` alike: publish versions that share its code, then load \
+                 again"
+            ),
+            Self::IdsExhausted { table } => format!(
+                "rename the warehouse's schema, keep it as an archive, and load `{table}` and the other tables into a new \
+                 one"
+            ),
+        })
+    }
+
+    /// Whether the same call may succeed later with nothing changed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect(source) => source.is_transient(),
+            Self::Database { source, .. } => source.is_transient(),
+            _ => false,
+        }
+    }
+}
+
+/// Turns what PostgreSQL said into an error that knows what was being done.
+pub(crate) fn while_doing(doing: &'static str, subject: &str) -> impl FnOnce(tokio_postgres::Error) -> WarehouseError {
+    let subject = subject.to_owned();
+    move |error| {
+        let source = Box::new(PostgresError::from(error));
+        if source.kind() == PostgresErrorKind::InsufficientPrivilege {
+            WarehouseError::Rights { doing, subject, source }
+        } else {
+            WarehouseError::Database { doing, subject, source }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Arrow in, star schema out: the loader of the warehouse.
+//!
+//! It knows descriptions and PostgreSQL, and no table by name. One batch of one star is one
+//! transaction: dimensions, then facts, then the ledger row, so that a batch is either loaded or
+//! has left no trace. [`Warehouse::prepare`] brings the schema in line with the descriptions,
+//! [`Warehouse::begin`] opens a batch, [`Load::stage`] streams rows and [`Load::commit`] resolves
+//! them: dimension rows are kept up to date, fact rows are appended when they differ from the
+//! current version of their key, and facts that refer to a missing dimension row wait.
+
+mod batch;
+mod bulk;
+mod dimension;
+mod error;
+mod evolve;
+mod fact;
+mod found;
+mod ledger;
+mod load;
+mod place;
+mod shape;
+mod stamp;
+mod star;
+mod summary;
+mod views;
+mod warehouse;
+
+pub use batch::{Begun, LoadReport, StarBatch, TableReport};
+pub use error::WarehouseError;
+pub use ledger::LedgerRow;
+pub use load::Load;
+pub use place::WarehouseOptions;
+pub use stamp::LakeStamp;
+pub use summary::{TableSummary, WarehouseSummary};
+pub use warehouse::Warehouse;

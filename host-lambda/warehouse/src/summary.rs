@@ -1,0 +1,59 @@
+//! What the warehouse holds, for those who ask how it stands.
+
+use star_contract::Role;
+use tokio_postgres::GenericClient;
+
+use crate::error::while_doing;
+use crate::place::Places;
+use crate::star::Star;
+use crate::{LedgerRow, WarehouseError, ledger};
+
+/// What the warehouse holds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct WarehouseSummary {
+    /// Every table of the prepared stars, by name.
+    pub tables: Vec<TableSummary>,
+    /// The newest loaded batch of each star that ever loaded one, by star.
+    pub stars: Vec<LedgerRow>,
+}
+
+/// What one table holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct TableSummary {
+    /// The table.
+    pub table: String,
+    /// Its rows; of a fact, all versions.
+    pub rows: u64,
+    /// Facts that wait for a dimension row.
+    pub waiting: u64,
+}
+
+pub(crate) async fn read(
+    client: &impl GenericClient,
+    places: &Places,
+    stars: &[Star],
+) -> Result<WarehouseSummary, WarehouseError> {
+    let mut tables: Vec<TableSummary> = Vec::new();
+    for shape in stars.iter().flat_map(|star| &star.tables) {
+        if tables.iter().any(|known| known.table == shape.table) {
+            continue;
+        }
+        let waiting = match shape.role {
+            Role::Dimension => "0::bigint".to_owned(),
+            Role::Fact => {
+                format!("(SELECT count(*) FROM {} WHERE _state = 'waiting')", places.side(&shape.waiting()))
+            }
+        };
+        let row = client
+            .query_one(&format!("SELECT count(*), {waiting} FROM {}", places.table(&shape.table)), &[])
+            .await
+            .map_err(while_doing("counting rows", &shape.table))?;
+        tables.push(TableSummary {
+            table: shape.table.clone(),
+            rows: row.get::<_, i64>(0).cast_unsigned(),
+            waiting: row.get::<_, i64>(1).cast_unsigned(),
+        });
+    }
+    tables.sort();
+    Ok(WarehouseSummary { tables, stars: ledger::newest_of_all(client, places).await? })
+}

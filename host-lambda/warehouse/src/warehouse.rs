@@ -1,0 +1,145 @@
+//! A connection to the warehouse.
+
+use std::collections::BTreeMap;
+
+use star_contract::Description;
+use tokio_postgres::error::SqlState;
+use totesys_postgres::{Connection, ConnectionSettings};
+
+use crate::batch::CheckedBatch;
+use crate::error::while_doing;
+use crate::evolve::{Step, steps};
+use crate::found::Found;
+use crate::load::Work;
+use crate::place::{Places, WarehouseOptions};
+use crate::star::{Star, stars};
+use crate::{Begun, LakeStamp, LedgerRow, Load, StarBatch, WarehouseError, WarehouseSummary};
+use crate::{ledger, shape, stamp, summary};
+
+/// A warehouse, connected and stamped.
+#[derive(Debug)]
+pub struct Warehouse {
+    connection: Connection,
+    places: Places,
+    stars: Vec<Star>,
+}
+
+impl Warehouse {
+    /// Connects. The first connection creates the schemas and stores the stamp; a later one with
+    /// another stamp is refused.
+    ///
+    /// # Errors
+    /// No connection, a missing right, an unusable name, another lake's warehouse.
+    pub async fn connect(
+        settings: &ConnectionSettings,
+        options: &WarehouseOptions,
+        stamp: &LakeStamp,
+    ) -> Result<Self, WarehouseError> {
+        let mut connection =
+            settings.connect("totesys warehouse").await.map_err(|source| WarehouseError::Connect(Box::new(source)))?;
+        let session = format!(
+            "SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
+             SET client_min_messages = warning; SET statement_timeout = {}; SET lock_timeout = {}",
+            milliseconds(options.statement_timeout),
+            milliseconds(options.lock_timeout),
+        );
+        connection.batch_execute(&session).await.map_err(while_doing("setting up the session", &options.schema))?;
+        let (places, standing) = Places::find(&connection, options).await?;
+        stamp::check(&mut connection, &places, standing, stamp).await?;
+        Ok(Self { connection, places, stars: Vec::new() })
+    }
+
+    /// Creates what these stars need and is not there, and adds what descriptions have gained: schema,
+    /// tables, foreign keys, side tables and views, in one transaction. Reads only when nothing is to do.
+    ///
+    /// `owners` names, for each dimension that several stars write, the one that may change its rows.
+    ///
+    /// # Errors
+    /// Descriptions that do not fit together or with the tables there are; a missing right.
+    pub async fn prepare(
+        &mut self,
+        descriptions: &[Description],
+        owners: &BTreeMap<String, String>,
+    ) -> Result<(), WarehouseError> {
+        let mut stars = stars(descriptions, owners, &self.places)?;
+        let mut found = Found::read(&*self.connection, &self.places).await?;
+        if !steps(&stars, &self.places, &found)?.is_empty() {
+            let doing = || while_doing("bringing the tables in line with their descriptions", &self.places.schema);
+            let transaction = self.connection.transaction().await.map_err(doing())?;
+            self.places.lock(&transaction, "prepare").await?;
+            // Another process may have done it while this one waited.
+            found = Found::read(&transaction, &self.places).await?;
+            for step in steps(&stars, &self.places, &found)? {
+                transaction.batch_execute(&step.sql).await.map_err(|error| explain(step, error))?;
+            }
+            found = Found::read(&transaction, &self.places).await?;
+            transaction.commit().await.map_err(doing())?;
+            tracing::info!("warehouse tables brought in line with their descriptions");
+        }
+        for shape in stars.iter_mut().flat_map(|star| &mut star.tables) {
+            // A reference to a table nobody has described yet has no foreign key, and holds nothing back.
+            shape.references.retain(|reference| found.table(&self.places, &reference.table).is_some());
+        }
+        self.stars = stars;
+        Ok(())
+    }
+
+    /// The newest loaded batch of a star.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn loaded(&self, star: &str) -> Result<Option<LedgerRow>, WarehouseError> {
+        ledger::newest(&*self.connection, &self.places, star).await
+    }
+
+    /// Opens one batch of one star. Everything until [`Load::commit`] is one transaction; dropping the
+    /// load undoes it. A second loader of the same star waits here until the first is done.
+    ///
+    /// # Errors
+    /// A batch out of order, a star that was not prepared, a lock not granted in time.
+    pub async fn begin(&mut self, batch: StarBatch) -> Result<Begun<'_>, WarehouseError> {
+        let Self { connection, places, stars } = self;
+        let Some(star) = stars.iter().find(|star| star.name == batch.star) else {
+            return Err(WarehouseError::UnknownStar { star: batch.star });
+        };
+        let offered = batch.batch;
+        let batch = CheckedBatch::try_from(batch)?;
+        let transaction = connection.transaction().await.map_err(while_doing("opening a batch", &batch.star))?;
+        places.lock(&transaction, &format!("star {}", batch.star)).await?;
+        if let Some(row) = ledger::of_batch(&transaction, places, &batch.star, batch.number).await? {
+            return Ok(Begun::AlreadyLoaded(row));
+        }
+        match ledger::newest(&transaction, places, &batch.star).await? {
+            Some(LedgerRow { batch: newest, .. }) if newest.checked_add(1) != Some(offered) => {
+                Err(WarehouseError::OutOfOrder { star: batch.star, newest, offered })
+            }
+            _ => Ok(Begun::Load(Load::new(Work { transaction, places, star, batch }))),
+        }
+    }
+
+    /// What the prepared stars' tables hold.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn summary(&self) -> Result<WarehouseSummary, WarehouseError> {
+        summary::read(&*self.connection, &self.places, &self.stars).await
+    }
+}
+
+fn explain(step: Step, error: tokio_postgres::Error) -> WarehouseError {
+    match step.required {
+        Some(column) if error.code() == Some(&SqlState::NOT_NULL_VIOLATION) => WarehouseError::ShapeChanged {
+            table: step.table,
+            column: column.name.clone(),
+            expected: format!("{} NOT NULL", shape::sql_type(&column)),
+            found: "no such column, and the table has rows".to_owned(),
+        },
+        _ => while_doing("bringing a table in line with its description", &step.table)(error),
+    }
+}
+
+/// A timeout as PostgreSQL takes it: at least a millisecond unless it is zero, which is none.
+fn milliseconds(timeout: std::time::Duration) -> i32 {
+    let rounded = timeout.as_millis().max(u128::from(!timeout.is_zero()));
+    i32::try_from(rounded).unwrap_or(i32::MAX)
+}
