@@ -1,0 +1,46 @@
+//! Arrow IPC to and from a component. What comes back is untrusted.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{ArrowError, Schema};
+
+/// Writes one record batch as a stream.
+pub(crate) fn write(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = StreamWriter::try_new(Vec::with_capacity(batch.get_array_memory_size()), &batch.schema())?;
+    writer.write(batch)?;
+    writer.into_inner()
+}
+
+/// Reads a stream that must have exactly the described columns.
+pub(crate) fn read(stream: Vec<u8>, described: &Schema) -> Result<Vec<RecordBatch>, &'static str> {
+    // The reader validates what it reads; should a crafted length still make it panic, the batch fails, not the host.
+    catch_unwind(AssertUnwindSafe(|| decode(stream, described)))
+        .unwrap_or(Err("an output is no well-formed Arrow IPC stream"))
+}
+
+fn decode(stream: Vec<u8>, described: &Schema) -> Result<Vec<RecordBatch>, &'static str> {
+    const NO_STREAM: &str = "an output is no well-formed Arrow IPC stream";
+    let mut decoder = StreamDecoder::new();
+    let mut buffer = Buffer::from_vec(stream);
+    let mut batches = Vec::new();
+    while let Some(batch) = decoder.decode(&mut buffer).map_err(|_| NO_STREAM)? {
+        let schema = batch.schema();
+        let found = schema.fields().iter().map(|field| (field.name(), field.data_type()));
+        if !found.eq(described.fields().iter().map(|field| (field.name(), field.data_type()))) {
+            return Err("an output does not have the described columns");
+        }
+        let misses = |(field, column): (&arrow_schema::FieldRef, &arrow_array::ArrayRef)| {
+            !field.is_nullable() && column.null_count() > 0
+        };
+        if described.fields().iter().zip(batch.columns()).any(misses) {
+            return Err("an output has NULL in a column described as not nullable");
+        }
+        batches.push(batch);
+    }
+    decoder.finish().map_err(|_| NO_STREAM)?;
+    Ok(batches)
+}

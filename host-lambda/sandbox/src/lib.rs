@@ -1,0 +1,22 @@
+//! The sandbox: a star's component, its limits, and nothing else.
+//!
+//! Only this crate knows wasmtime. It has no compiler: components arrive compiled and signed, and
+//! [`VerifiedArtifact`] is the only way in.
+
+mod artifact;
+mod bindings;
+mod deserialize;
+mod digest;
+mod engine;
+mod error;
+mod ipc;
+mod limits;
+mod state;
+mod transformer;
+
+pub use artifact::{ArtifactClaim, PublicKey, PublisherKey, Signature, VerifiedArtifact};
+pub use digest::Digest;
+pub use engine::{EngineKey, Loaded, Sandbox, TARGET, engine_config};
+pub use error::{Context, LimitName, SandboxError};
+pub use limits::Limits;
+pub use transformer::{Produced, Transformer};

@@ -1,0 +1,219 @@
+//! One batch of one star in the sandbox.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use star_contract::{Delivery, Description, MAX_PUSH_BYTES, MAX_PUSH_ROWS, Outcome, RefusedRow};
+use wasmtime::component::ResourceAny;
+use wasmtime::{Store, Trap};
+
+use crate::bindings::Star;
+use crate::engine::ticks;
+use crate::error::{LimitName, RowData, SandboxError};
+use crate::state::State;
+use crate::{Context, ipc};
+
+/// The longest reason code, in bytes.
+const MAX_CODE: usize = 64;
+
+/// What a push or a finish gave back, checked against the description.
+#[derive(Debug, Default)]
+pub struct Produced {
+    /// Output table and rows, in the component's order.
+    pub outputs: Vec<(String, RecordBatch)>,
+    /// Refused rows; each names a push and a row that exist.
+    pub refused: Vec<RefusedRow>,
+}
+
+/// A store and where it stands: every call into the component goes through here.
+pub(crate) struct Call {
+    pub(crate) store: Store<State>,
+    pub(crate) context: Context,
+}
+
+impl Call {
+    /// Runs one call under a fresh deadline, and says what went wrong in our own terms.
+    pub(crate) fn run<T>(
+        &mut self,
+        what: &str,
+        call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, SandboxError> {
+        what.clone_into(&mut self.context.call);
+        self.store.set_epoch_deadline(ticks(self.store.data().limits()));
+        call(&mut self.store).map_err(|error| self.classify(error))
+    }
+
+    fn classify(&self, source: wasmtime::Error) -> SandboxError {
+        let limits = self.store.data().limits();
+        let over = |limit, allowed, asked| SandboxError::Limit { context: self.at(), limit, allowed, asked };
+        if let Some((limit, asked)) = self.store.data().denied() {
+            let allowed = if limit == LimitName::Table { limits.table_elements } else { limits.memory_bytes };
+            return over(limit, allowed as u64, Some(asked));
+        }
+        match source.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => over(LimitName::Time, limits.call_milliseconds, None),
+            Some(Trap::StackOverflow) => over(LimitName::Stack, 1 << 20, None),
+            Some(_) => SandboxError::Trapped { context: self.at(), source },
+            // Lifting and lowering fail without a trap code; the only budget there is the lifted bytes.
+            None if source.to_string().contains("fuel") => over(LimitName::Lifted, limits.lifted_bytes as u64, None),
+            None => SandboxError::Trapped { context: self.at(), source },
+        }
+    }
+
+    fn at(&self) -> Box<Context> {
+        Box::new(self.context.clone())
+    }
+
+    fn malformed(&self, problem: &'static str) -> SandboxError {
+        SandboxError::Malformed { context: self.at(), problem }
+    }
+}
+
+/// One batch of one star.
+pub struct Transformer {
+    call: Call,
+    star: Star,
+    resource: ResourceAny,
+    description: Arc<Description>,
+    /// Table, delivery and rows of each push so far.
+    pushes: Vec<(String, Delivery, usize)>,
+    rows: Flow,
+    bytes: Flow,
+}
+
+/// How much went in and came out.
+#[derive(Default)]
+struct Flow {
+    pushed: u64,
+    produced: u64,
+}
+
+impl Transformer {
+    pub(crate) fn new(mut call: Call, star: Star, description: Arc<Description>) -> Result<Self, SandboxError> {
+        let resource =
+            call.run("constructor", |store| star.totesys_star_transform().transformer().call_constructor(store))?;
+        Ok(Self {
+            call,
+            star,
+            resource,
+            description,
+            pushes: Vec::new(),
+            rows: Flow::default(),
+            bytes: Flow::default(),
+        })
+    }
+
+    /// Pushes one record batch, which must have the input's described columns.
+    ///
+    /// # Errors
+    /// When the component fails or breaks the contract; the transformer is of no use afterwards.
+    pub fn push(&mut self, table: &str, rows: &RecordBatch) -> Result<Produced, SandboxError> {
+        let stream = ipc::write(rows).map_err(|_| self.call.malformed("its input cannot be written as Arrow IPC"))?;
+        let outcome = self.exchange(table, &stream, rows.num_rows())?;
+        self.accept(outcome)
+    }
+
+    /// One push as the contract has it, its answer unchecked: an Arrow IPC stream of so many rows in, streams out.
+    ///
+    /// # Errors
+    /// When the component fails; the transformer is of no use afterwards.
+    pub fn exchange(&mut self, table: &str, stream: &[u8], rows: usize) -> Result<Outcome, SandboxError> {
+        let input =
+            self.description.input(table).ok_or_else(|| self.call.malformed("it was pushed an unknown table"))?;
+        if rows > MAX_PUSH_ROWS || stream.len() > MAX_PUSH_BYTES {
+            return Err(self.call.malformed("it was pushed more than one push may carry"));
+        }
+        self.pushes.push((table.to_owned(), input.delivery, rows));
+        self.rows.pushed += rows as u64;
+        self.bytes.pushed += stream.len() as u64;
+        let (star, resource) = (&self.star, self.resource);
+        let answer = self.call.run(table, |store| {
+            star.totesys_star_transform().transformer().call_push(store, resource, table, stream)
+        })?;
+        self.answered(answer)
+    }
+
+    /// Ends the batch.
+    ///
+    /// # Errors
+    /// As for `push`.
+    pub fn finish(&mut self) -> Result<Produced, SandboxError> {
+        let outcome = self.conclude()?;
+        let dropped = self.call.store.data().log_dropped();
+        if dropped > 0 {
+            tracing::warn!(star = self.call.context.star, dropped, "component logged more than its limit");
+        }
+        self.accept(outcome)
+    }
+
+    /// The end of the batch as the contract has it, its answer unchecked.
+    ///
+    /// # Errors
+    /// When the component fails.
+    pub fn conclude(&mut self) -> Result<Outcome, SandboxError> {
+        let (star, resource) = (&self.star, self.resource);
+        let answer = self
+            .call
+            .run("finish", |store| star.totesys_star_transform().transformer().call_finish(store, resource))?;
+        self.answered(answer)
+    }
+
+    fn answered(&self, answer: Result<crate::bindings::Outcome, String>) -> Result<Outcome, SandboxError> {
+        answer
+            .map(crate::bindings::outcome)
+            .map_err(|words| SandboxError::GaveUp { context: self.call.at(), words: RowData(words) })
+    }
+
+    fn accept(&mut self, outcome: Outcome) -> Result<Produced, SandboxError> {
+        let mut outputs = Vec::new();
+        for batch in outcome.outputs {
+            let Some(output) = self.description.output(&batch.table) else {
+                return Err(self.call.malformed("it wrote to a table it does not describe"));
+            };
+            let schema = output.schema();
+            self.bytes.produced += batch.arrow_ipc.len() as u64;
+            let batches = ipc::read(batch.arrow_ipc, &schema).map_err(|problem| self.call.malformed(problem))?;
+            for rows in batches {
+                self.rows.produced += rows.num_rows() as u64;
+                outputs.push((batch.table.clone(), rows));
+            }
+            self.check_flow()?;
+        }
+        for row in &outcome.refused {
+            self.check_refusal(row)?;
+        }
+        Ok(Produced { outputs, refused: outcome.refused })
+    }
+
+    fn check_flow(&self) -> Result<(), SandboxError> {
+        let limits = self.call.store.data().limits();
+        let rows = (self.rows.pushed * limits.output_rows_factor).max(limits.output_rows_floor);
+        let bytes = (self.bytes.pushed * limits.output_bytes_factor).max(limits.output_bytes_floor);
+        for (limit, allowed, asked) in
+            [(LimitName::OutputRows, rows, self.rows.produced), (LimitName::OutputBytes, bytes, self.bytes.produced)]
+        {
+            if asked > allowed {
+                let context = self.call.at();
+                return Err(SandboxError::Limit { context, limit, allowed, asked: Some(asked) });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_refusal(&self, row: &RefusedRow) -> Result<(), SandboxError> {
+        let Some((table, delivery, rows)) = self.pushes.get(row.push as usize) else {
+            return Err(self.call.malformed("it refused a row of a push that was not made"));
+        };
+        if *table != row.table || row.row as usize >= *rows {
+            return Err(self.call.malformed("it refused a row that was not pushed"));
+        }
+        if *delivery == Delivery::Changes && row.push as usize + 1 != self.pushes.len() {
+            return Err(self.call.malformed("it refused a change after that change's own push"));
+        }
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if row.code.is_empty() || row.code.len() > MAX_CODE || !row.code.bytes().all(plain) {
+            return Err(self.call.malformed("a reason code is not short lower-case words with hyphens"));
+        }
+        Ok(())
+    }
+}
