@@ -1,0 +1,74 @@
+//! The catalog record a run is pinned to, and its components.
+
+use std::sync::Arc;
+
+use star_contract::Description;
+use totesys_lake::{ArtefactEntry, CatalogRecord, StarEntry, Stored};
+use totesys_sandbox::{ArtifactClaim, Digest, EngineKey, Loaded, Signature, VerifiedArtifact};
+
+use crate::{HostError, Pipeline};
+
+/// The newest catalog record as it was when the run began.
+pub(crate) struct Pinned {
+    pub(crate) record: Stored<CatalogRecord>,
+}
+
+impl Pinned {
+    /// The stars' names, owners of shared dimensions first.
+    pub(crate) fn stars(&self) -> Vec<&str> {
+        let mut stars: Vec<&str> = self.record.stars.keys().map(String::as_str).collect();
+        stars.sort_by_key(|star| !self.record.owners.values().any(|owner| owner == star));
+        stars
+    }
+
+    pub(crate) fn entry(&self, star: &str) -> Result<&StarEntry, HostError> {
+        self.record.stars.get(star).ok_or_else(|| HostError::UnknownStar(star.to_owned()))
+    }
+
+    pub(crate) fn descriptions(&self) -> impl Iterator<Item = &Description> {
+        self.record.stars.values().map(|entry| &entry.description)
+    }
+}
+
+impl Pipeline {
+    /// Pins the newest catalog record.
+    pub(crate) async fn pin(&self) -> Result<Pinned, HostError> {
+        let record = self.lake.newest_catalog().await?.ok_or(HostError::EmptyCatalog)?;
+        Ok(Pinned { record })
+    }
+
+    /// A star's component, verified and ready to run.
+    pub(crate) async fn component(&self, pinned: &Pinned, star: &str) -> Result<Arc<Loaded>, HostError> {
+        let entry = pinned.entry(star)?;
+        let engine = EngineKey::current();
+        let artefact = entry
+            .artefacts
+            .get(engine.as_str())
+            .ok_or_else(|| HostError::NotCompiled { star: star.to_owned(), engine: engine.to_string() })?;
+        let (claim, signature) = claim(star, entry, artefact, engine)?;
+        if let Some(known) = self.sandbox.loaded(&claim) {
+            return Ok(known);
+        }
+        let bytes = self.lake.get_artefact(artefact).await?;
+        let verified = VerifiedArtifact::verify(claim, bytes.to_vec(), &signature, &self.publishers)?;
+        Ok(self.sandbox.load(&verified)?)
+    }
+}
+
+fn claim(
+    star: &str,
+    entry: &StarEntry,
+    artefact: &ArtefactEntry,
+    engine: EngineKey,
+) -> Result<(ArtifactClaim, Signature), HostError> {
+    let malformed = |what| HostError::MalformedCatalog { star: star.to_owned(), what };
+    let claim = ArtifactClaim {
+        component: Digest::from_hex(&entry.digest).ok_or_else(|| malformed("component digest"))?,
+        star: star.to_owned(),
+        version: entry.version.clone(),
+        engine,
+        artifact: Digest::from_hex(&artefact.sha256).ok_or_else(|| malformed("artefact digest"))?,
+    };
+    let signature = Signature::from_hex(&artefact.signature).ok_or_else(|| malformed("signature"))?;
+    Ok((claim, signature))
+}

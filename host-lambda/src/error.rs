@@ -1,0 +1,158 @@
+//! What can stop a stage.
+
+use totesys_lake::LakeError;
+use totesys_postgres::ConnectionError;
+use totesys_sandbox::SandboxError;
+use totesys_source::SourceError;
+use totesys_warehouse::WarehouseError;
+
+use crate::settings::SettingsError;
+
+/// What can stop a stage.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A database's address cannot be used.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The source cannot be read.
+    #[error("source: {0}")]
+    Source(#[source] Box<SourceError>),
+    /// The lake cannot be read or written.
+    #[error("lake: {0}")]
+    Lake(#[source] Box<LakeError>),
+    /// A component failed.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The warehouse cannot be written.
+    #[error("warehouse: {0}")]
+    Warehouse(#[source] Box<WarehouseError>),
+    /// Nothing was published yet.
+    #[error("no component is live: the catalog is empty")]
+    EmptyCatalog,
+    /// The live component was not compiled for this engine.
+    #[error("star `{star}`: the live component is not compiled for this engine ({engine})")]
+    NotCompiled {
+        /// The star.
+        star: String,
+        /// This engine's key.
+        engine: String,
+    },
+    /// A catalog record holds a digest or signature that is none.
+    #[error("star `{star}`: the catalog's {what} is malformed")]
+    MalformedCatalog {
+        /// The star.
+        star: String,
+        /// What is malformed.
+        what: &'static str,
+    },
+    /// The lake was made for another source.
+    #[error(
+        "this lake belongs to another source: it was made for database `{expected_database}` of server {expected}, this is `{found_database}` of {found}"
+    )]
+    OtherSource {
+        /// The server the lake was made for.
+        expected: String,
+        /// Its database.
+        expected_database: String,
+        /// The server found.
+        found: String,
+        /// Its database.
+        found_database: String,
+    },
+    /// Two components want a table in ways that cannot both be had.
+    #[error("table `{table}`: the live components disagree on {what}")]
+    Disagreement {
+        /// The source table.
+        table: String,
+        /// A column or the delivery.
+        what: String,
+    },
+    /// The newest manifest's baseline cannot be read.
+    #[error("the baseline of batch {batch} cannot be read")]
+    Baseline {
+        /// The batch.
+        batch: u64,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Another run made the batch first.
+    #[error("another run made batch {batch} first; nothing of this one counts")]
+    Overtaken {
+        /// The batch.
+        batch: u64,
+    },
+    /// A batch lacks a table that a star reads.
+    #[error("batch {batch} holds no table `{table}`, which star `{star}` reads")]
+    TableNotIngested {
+        /// The batch.
+        batch: u64,
+        /// The table.
+        table: String,
+        /// The star.
+        star: String,
+    },
+    /// A batch that records say exists is not there.
+    #[error("batch {batch} has no manifest")]
+    NoManifest {
+        /// The batch.
+        batch: u64,
+    },
+    /// A worker thread died.
+    #[error("a worker of the stage stopped unexpectedly")]
+    Worker,
+    /// A star's part of a Lambda request is missing or unknown.
+    #[error("star `{0}` is not in the catalog")]
+    UnknownStar(String),
+}
+
+impl HostError {
+    /// What the reader can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Settings(error) => error.hint(),
+            Self::Connection(error) => error.hint(),
+            Self::Source(error) => error.hint(),
+            Self::Lake(error) => error.hint(),
+            Self::Sandbox(error) => error.hint(),
+            Self::Warehouse(error) => error.hint(),
+            Self::EmptyCatalog => Some("`cargo xtask run` publishes the bundled components first".into()),
+            Self::NotCompiled { .. } => Some("publish the components again with this version of the program".into()),
+            Self::MalformedCatalog { .. } => Some("publish the components again; the former record stays as it is".into()),
+            Self::OtherSource { .. } => {
+                Some("check source.url; a copy of the source under another server needs a lake of its own (lake.prefix or lake.folder)".into())
+            }
+            Self::Disagreement { .. } => Some("the components must describe a shared input alike".into()),
+            Self::Baseline { .. } => Some("the manifest was written by another version or was damaged".into()),
+            Self::Overtaken { .. } => Some("nothing is lost: the next run sees what this one saw".into()),
+            Self::TableNotIngested { .. } | Self::NoManifest { .. } => {
+                Some("the lake lost objects, or belongs to another version of the components".into())
+            }
+            Self::Worker => Some("run again; the stage has left nothing half done".into()),
+            Self::UnknownStar(_) => Some("`status` lists the live components".into()),
+        }
+    }
+}
+
+impl From<SourceError> for HostError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(Box::new(error))
+    }
+}
+
+impl From<LakeError> for HostError {
+    fn from(error: LakeError) -> Self {
+        Self::Lake(Box::new(error))
+    }
+}
+
+impl From<WarehouseError> for HostError {
+    fn from(error: WarehouseError) -> Self {
+        Self::Warehouse(Box::new(error))
+    }
+}

@@ -1,0 +1,299 @@
+//! The first stage: what changed in the source, as Parquet and a manifest.
+
+mod ingest;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use star_contract::Delivery;
+use totesys_lake::{
+    Attempt, BatchNumber, CheckRecord, Committed, ExtractionRecord, Manifest, Micros, PreviousManifest, SourceIdentity,
+    Stored, TableCounts, TableEntry,
+};
+use totesys_source::{Baseline, ReadMode, SourceSnapshot, TableRequest};
+use tracing::{Instrument, info_span};
+
+use crate::catalog::Pinned;
+use crate::{HostError, Pipeline, quarantine, tables};
+
+use ingest::Ingested;
+
+/// What an extraction came to.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Extraction {
+    /// There was something new.
+    Batch {
+        /// The batch's number.
+        batch: u64,
+        /// When its snapshot was taken, in microseconds since 1970.
+        taken_at: i64,
+        /// The tables with anything new.
+        tables: BTreeMap<String, TableExtraction>,
+    },
+    /// There was nothing new; a check record says so.
+    NothingNew {
+        /// The newest batch.
+        after: Option<u64>,
+        /// When the snapshot was taken, in microseconds since 1970.
+        taken_at: i64,
+    },
+}
+
+/// What an extraction wrote of one table.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct TableExtraction {
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes of Parquet.
+    pub bytes: u64,
+    /// Rows refused by the codec.
+    pub refused: u64,
+    /// Whether the whole table was read.
+    pub whole: bool,
+}
+
+impl Pipeline {
+    /// Reads what changed since the last batch. Nothing counts before its manifest is written, last of all.
+    ///
+    /// # Errors
+    /// When the source or the lake fails; the next extraction sees everything this one saw.
+    pub async fn extract(&self) -> Result<Extraction, HostError> {
+        let pinned = self.pin().await?;
+        // Boxed: the future nests deeper than the compiler's default limit for laying types out.
+        Box::pin(self.extract_pinned(&pinned)).instrument(info_span!("extract")).await
+    }
+
+    async fn extract_pinned(&self, pinned: &Pinned) -> Result<Extraction, HostError> {
+        let started_at = Micros::now();
+        let requests = tables::requested(pinned.descriptions())?;
+        let previous = self.lake.newest_manifest().await?;
+        let before = previous.as_ref().map(baseline).transpose()?;
+        let snapshot = SourceSnapshot::open(self.source()?, &self.source_options, &requests).await?;
+        let lake_id = self.claim_lake(snapshot.baseline()).await?;
+        let mut modes = snapshot.decide(before.as_ref())?;
+        self.read_new_stars_whole(pinned, previous.as_deref(), &mut modes).await?;
+
+        let attempt = Attempt::random()?;
+        let batch = previous.as_ref().map_or(BatchNumber::FIRST, |manifest| manifest.batch.next());
+        let context = Context { pipeline: self, snapshot: &snapshot, attempt: &attempt, batch };
+        let read = requests.iter().map(|request| {
+            let mode = modes.get(&request.table).cloned().unwrap_or(ReadMode::Whole { reason: "not-decided" });
+            context.table(request, mode, previous.as_deref(), before.as_ref())
+        });
+        let read = try_join_all(read).await?;
+        let taken_at = Micros(snapshot.taken_at());
+        let found = snapshot.baseline().clone();
+        snapshot.close().await?;
+
+        if previous.is_some() && !read.iter().any(|table| table.entry.changed) {
+            let check = CheckRecord {
+                attempt,
+                taken_at,
+                after: previous.as_ref().map(|manifest| manifest.batch),
+                xmax: found.xmax,
+                duration_micros: u64::try_from(Micros::now().0 - started_at.0).unwrap_or_default(),
+            };
+            self.lake.commit_check(&check).await?;
+            tracing::info!(after = check.after.map(|batch| batch.0), "nothing new");
+            return Ok(Extraction::NothingNew { after: check.after.map(|batch| batch.0), taken_at: taken_at.0 });
+        }
+
+        let report = report(batch, taken_at, &read);
+        let manifest = Manifest {
+            batch,
+            lake_id,
+            attempt: attempt.clone(),
+            baseline: remember(found, before.as_ref(), &read)
+                .map_err(|source| HostError::Baseline { batch: batch.0, source })?,
+            taken_at,
+            catalog: pinned.record.number,
+            previous: previous
+                .as_ref()
+                .map(|manifest| PreviousManifest { batch: manifest.batch, sha256: manifest.sha256().to_owned() }),
+            quarantine: self.quarantine_unreadable(&read, batch, &attempt).await?,
+            tables: read.iter().map(|table| (table.name.clone(), table.entry.clone())).collect(),
+        };
+        if let Committed::Theirs(_) = self.lake.commit_manifest(&manifest).await? {
+            return Err(HostError::Overtaken { batch: batch.0 });
+        }
+        let counts: BTreeMap<_, _> = read.iter().map(|table| (table.name.clone(), table.counts())).collect();
+        let record = ExtractionRecord {
+            batch,
+            attempt,
+            started_at,
+            finished_at: Micros::now(),
+            rows: counts.values().map(|table| table.rows).sum(),
+            bytes: counts.values().map(|table| table.bytes).sum(),
+            refused: counts.values().map(|table| table.refused).sum(),
+            tables: counts,
+        };
+        self.lake.commit_extraction(&record).await?;
+        tracing::info!(
+            batch = batch.0,
+            rows = record.rows,
+            bytes = record.bytes,
+            refused = record.refused,
+            "batch extracted"
+        );
+        Ok(report)
+    }
+
+    /// The lake's id; a lake that was made for another source stops the run.
+    async fn claim_lake(&self, found: &Baseline) -> Result<String, HostError> {
+        let here =
+            SourceIdentity { system_identifier: found.system_identifier.to_string(), database: found.database.clone() };
+        let identity = self.lake.establish_identity(here.clone()).await?;
+        match identity.source {
+            Some(source) if source != here => Err(HostError::OtherSource {
+                expected: source.system_identifier,
+                expected_database: source.database,
+                found: here.system_identifier,
+                found_database: here.database,
+            }),
+            _ => Ok(identity.lake_id),
+        }
+    }
+
+    /// A star that the batch before did not know needs the history of its inputs, not their changes.
+    async fn read_new_stars_whole(
+        &self,
+        pinned: &Pinned,
+        previous: Option<&Manifest>,
+        modes: &mut BTreeMap<String, ReadMode>,
+    ) -> Result<(), HostError> {
+        let Some(previous) = previous.filter(|manifest| manifest.catalog != pinned.record.number) else {
+            return Ok(());
+        };
+        let before = self.lake.catalog(previous.catalog).await?;
+        let known = |star: &String| before.as_ref().is_some_and(|record| record.stars.contains_key(star));
+        for (_, entry) in pinned.record.stars.iter().filter(|(star, _)| !known(star)) {
+            for input in &entry.description.inputs {
+                modes.insert(input.table.clone(), ReadMode::Whole { reason: "new-star" });
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows the codec could not hold go to quarantine, with what they said.
+    async fn quarantine_unreadable(
+        &self,
+        read: &[TableRead],
+        batch: BatchNumber,
+        attempt: &Attempt,
+    ) -> Result<Vec<totesys_lake::FileEntry>, HostError> {
+        let refused = read.iter().flat_map(|table| table.ingested.refused.iter().map(|row| (&table.name, row)));
+        let lines: Vec<_> = refused.map(|(table, row)| quarantine::unreadable(table, row)).collect();
+        quarantine::store(&self.lake, totesys_lake::Bucket::Ingestion, "extract", batch, attempt.as_str(), &lines).await
+    }
+}
+
+fn baseline(manifest: &Stored<Manifest>) -> Result<Baseline, HostError> {
+    serde_json::from_value(manifest.baseline.clone())
+        .map_err(|source| HostError::Baseline { batch: manifest.batch.0, source })
+}
+
+/// What the next extraction compares the source with.
+fn remember(
+    found: Baseline,
+    before: Option<&Baseline>,
+    read: &[TableRead],
+) -> Result<serde_json::Value, serde_json::Error> {
+    let recent: BTreeSet<u32> = read.iter().flat_map(|table| table.ingested.recent_xids.iter().copied()).collect();
+    let counted = read.iter().filter_map(|table| Some((&table.name, table.counted?)));
+    let baseline =
+        counted.fold(found.with_delivered(before, recent), |baseline, (table, rows)| baseline.with_rows(table, rows));
+    serde_json::to_value(baseline)
+}
+
+fn report(batch: BatchNumber, taken_at: Micros, read: &[TableRead]) -> Extraction {
+    let tables = read.iter().filter(|table| table.entry.changed).map(|table| {
+        let TableCounts { rows, bytes, refused } = table.counts();
+        (table.name.clone(), TableExtraction { rows, bytes, refused, whole: table.entry.whole })
+    });
+    Extraction::Batch { batch: batch.0, taken_at: taken_at.0, tables: tables.collect() }
+}
+
+/// One table of the batch being made.
+struct TableRead {
+    name: String,
+    entry: TableEntry,
+    ingested: Ingested,
+    /// The rows of the table, where they were counted.
+    counted: Option<u64>,
+}
+
+impl TableRead {
+    fn counts(&self) -> TableCounts {
+        let bytes = self.ingested.files.iter().map(|file| file.bytes).sum();
+        TableCounts { rows: self.ingested.rows, bytes, refused: self.ingested.refused.len() as u64 }
+    }
+}
+
+/// The extraction under way.
+struct Context<'a> {
+    pipeline: &'a Pipeline,
+    snapshot: &'a SourceSnapshot,
+    attempt: &'a Attempt,
+    batch: BatchNumber,
+}
+
+impl Context<'_> {
+    async fn table(
+        &self,
+        request: &TableRequest,
+        mode: ReadMode,
+        previous: Option<&Manifest>,
+        before: Option<&Baseline>,
+    ) -> Result<TableRead, HostError> {
+        match request.delivery {
+            Delivery::Changes => self.changes(request, mode).await,
+            Delivery::Snapshot => self.whole_snapshot(request, mode, previous, before).await,
+        }
+    }
+
+    async fn changes(&self, request: &TableRequest, mode: ReadMode) -> Result<TableRead, HostError> {
+        let ingested = self.ingest(&request.table, &mode).await?;
+        let whole = matches!(mode, ReadMode::Whole { .. });
+        let changed = ingested.rows > 0 || !ingested.refused.is_empty();
+        let entry = self.entry(request, &ingested, changed, whole);
+        Ok(TableRead { name: request.table.clone(), entry, ingested, counted: None })
+    }
+
+    /// A small table is written whole when anything in it changed; otherwise the last snapshot still stands.
+    async fn whole_snapshot(
+        &self,
+        request: &TableRequest,
+        mode: ReadMode,
+        previous: Option<&Manifest>,
+        before: Option<&Baseline>,
+    ) -> Result<TableRead, HostError> {
+        let survey = self.snapshot.survey(&request.table, &mode).await?;
+        let rows_before = before.and_then(|before| before.tables.get(&request.table)).and_then(|shape| shape.rows);
+        let last = previous.and_then(|manifest| manifest.tables.get(&request.table));
+        let unchanged =
+            matches!(mode, ReadMode::Since { .. }) && survey.changed == 0 && rows_before == Some(survey.rows);
+        let name = request.table.clone();
+        if let Some(last) = last.filter(|_| unchanged) {
+            let entry = TableEntry { changed: false, ..last.clone() };
+            return Ok(TableRead { name, entry, ingested: Ingested::default(), counted: Some(survey.rows) });
+        }
+        let ingested = self.ingest(&request.table, &ReadMode::Whole { reason: "snapshot" }).await?;
+        let entry = self.entry(request, &ingested, true, true);
+        Ok(TableRead { name, entry, ingested, counted: Some(survey.rows) })
+    }
+
+    fn entry(&self, request: &TableRequest, ingested: &Ingested, changed: bool, whole: bool) -> TableEntry {
+        TableEntry {
+            delivery: request.delivery,
+            changed,
+            from_batch: self.batch,
+            whole,
+            rows: ingested.rows,
+            columns: self.snapshot.columns(&request.table).to_vec(),
+            files: ingested.files.clone(),
+            refused: ingested.refused.len() as u64,
+        }
+    }
+}

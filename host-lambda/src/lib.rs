@@ -1,0 +1,27 @@
+//! The three stages, and what they share.
+//!
+//! Extract, transform and load are functions of a [`Pipeline`]; a Lambda calls one of them, the local
+//! [`Pipeline::run`] calls them in turn. Nothing here knows a Totesys table: the components describe them.
+
+mod catalog;
+mod error;
+mod extract;
+mod load;
+mod observe;
+mod pipeline;
+mod quarantine;
+mod run;
+pub mod settings;
+mod status;
+mod tables;
+pub mod telemetry;
+mod transform;
+
+pub use error::HostError;
+pub use extract::{Extraction, TableExtraction};
+pub use load::StarLoad;
+pub use observe::{Observer, Stage};
+pub use pipeline::{Pipeline, Places};
+pub use run::{RunReport, StarFailure};
+pub use status::{LiveComponent, StarStatus, Status};
+pub use transform::StarTransformation;

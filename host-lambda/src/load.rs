@@ -1,0 +1,176 @@
+//! The third stage: what a star made of a batch, into the warehouse.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use star_contract::Description;
+use totesys_lake::{Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, TransformationRecord, read_parquet};
+use totesys_warehouse::{Begun, LedgerRow, Load, LoadReport, StarBatch, Warehouse};
+use tracing::{Instrument, info_span};
+
+use crate::catalog::Pinned;
+use crate::{HostError, Pipeline, Stage};
+
+/// Rows read from a file at a time.
+const BATCH_ROWS: usize = 16 * 1024;
+
+/// One batch of one star that was loaded.
+#[derive(Debug, Clone, Serialize)]
+pub struct StarLoad {
+    /// The star.
+    pub star: String,
+    /// The batch.
+    pub batch: u64,
+    /// What it did, table by table.
+    #[serde(flatten)]
+    pub report: LoadReport,
+}
+
+impl Pipeline {
+    /// Loads every transformed batch of the star that the warehouse does not have yet, in order.
+    ///
+    /// # Errors
+    /// When the lake or the warehouse fails; a batch is loaded wholly or not at all.
+    pub async fn load(&self, star: &str) -> Result<Vec<StarLoad>, HostError> {
+        let pinned = self.pin().await?;
+        let Some(stamp) = self.stamp().await? else { return Ok(Vec::new()) };
+        let mut warehouse = self.warehouse(&stamp).await?;
+        prepare(&mut warehouse, &pinned).await?;
+        self.load_star(&mut warehouse, &pinned, star).await
+    }
+
+    async fn load_star(
+        &self,
+        warehouse: &mut Warehouse,
+        pinned: &Pinned,
+        star: &str,
+    ) -> Result<Vec<StarLoad>, HostError> {
+        let Some(newest) = self.lake.newest_transformation(star).await?.map(|record| record.batch) else {
+            return Ok(Vec::new());
+        };
+        let last = warehouse.loaded(star).await?;
+        if let Some(last) = &last {
+            self.follow(last).await?;
+        }
+        let mut next = match last {
+            Some(last) => BatchNumber(last.batch).next(),
+            None => self.first_transformed(star, newest).await?,
+        };
+        let mut done = Vec::new();
+        while next <= newest {
+            let record = self.lake.transformation(star, next).await?.ok_or(HostError::NoManifest { batch: next.0 })?;
+            let description = &pinned.entry(star)?.description;
+            let span = info_span!("load", star, batch = next.0);
+            done.extend(Box::pin(self.load_batch(warehouse, description, &record)).instrument(span).await?);
+            next = next.next();
+        }
+        Ok(done)
+    }
+
+    /// Where the warehouse of a star begins: its oldest transformation.
+    async fn first_transformed(&self, star: &str, newest: BatchNumber) -> Result<BatchNumber, HostError> {
+        let mut first = newest;
+        while first.0 > BatchNumber::FIRST.0 {
+            let before = BatchNumber(first.0 - 1);
+            if self.lake.transformation(star, before).await?.is_none() {
+                break;
+            }
+            first = before;
+        }
+        Ok(first)
+    }
+
+    async fn load_batch(
+        &self,
+        warehouse: &mut Warehouse,
+        description: &Description,
+        record: &TransformationRecord,
+    ) -> Result<Option<StarLoad>, HostError> {
+        let taken_at = self.batch(record.batch).await?.taken_at;
+        let attempt = Attempt::random()?;
+        let batch = StarBatch {
+            star: record.star.clone(),
+            batch: record.batch.0,
+            snapshot_micros: taken_at.0,
+            component_digest: record.digest.clone(),
+            attempt: attempt.to_string(),
+        };
+        let report = match warehouse.begin(batch).await? {
+            Begun::AlreadyLoaded(_) => return Ok(None),
+            Begun::Load(mut load) => {
+                self.stage(&mut load, description, record).await?;
+                load.commit().await?
+            }
+        };
+        let tables = report.tables.iter().map(|table| (table.table.clone(), loaded_table(table))).collect();
+        self.record_load(&record.star, record.batch, taken_at, tables).await?;
+        Ok(Some(StarLoad { star: record.star.clone(), batch: record.batch.0, report }))
+    }
+
+    async fn stage(
+        &self,
+        load: &mut Load<'_>,
+        description: &Description,
+        record: &TransformationRecord,
+    ) -> Result<(), HostError> {
+        for output in &record.outputs {
+            let Some(described) = description.output(&output.table) else { continue };
+            for file in &output.files {
+                let bytes = self.lake.read_file(Bucket::TransformedData, file).await?;
+                for rows in read_parquet(bytes, &described.columns, BATCH_ROWS)? {
+                    let rows = rows?;
+                    load.stage(&output.table, &rows).await?;
+                    self.observer.passed(Stage::Load, &output.table, rows.num_rows() as u64, 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lake's ledger follows the warehouse's: a record lost to a crash is written now.
+    async fn follow(&self, last: &LedgerRow) -> Result<(), HostError> {
+        let recorded = self.lake.newest_load(&last.star).await?;
+        if recorded.is_some_and(|record| record.batch.0 >= last.batch) {
+            return Ok(());
+        }
+        let (batch, taken_at) = (BatchNumber(last.batch), Micros(last.snapshot_micros));
+        tracing::warn!(star = last.star, batch = last.batch, "load record repaired from the warehouse");
+        self.record_load(&last.star, batch, taken_at, BTreeMap::new()).await
+    }
+
+    async fn record_load(
+        &self,
+        star: &str,
+        batch: BatchNumber,
+        taken_at: Micros,
+        tables: BTreeMap<String, LoadedTable>,
+    ) -> Result<(), HostError> {
+        let record = LoadRecord {
+            batch,
+            star: star.to_owned(),
+            attempt: Attempt::random()?,
+            taken_at,
+            finished_at: Micros::now(),
+            tables,
+        };
+        self.lake.commit_load(&record).await?;
+        Ok(())
+    }
+}
+
+/// Brings the warehouse in line with the live components.
+pub(crate) async fn prepare(warehouse: &mut Warehouse, pinned: &Pinned) -> Result<(), HostError> {
+    let descriptions: Vec<Description> = pinned.descriptions().cloned().collect();
+    Ok(warehouse.prepare(&descriptions, &pinned.record.owners).await?)
+}
+
+fn loaded_table(table: &totesys_warehouse::TableReport) -> LoadedTable {
+    LoadedTable {
+        appended: table.appended,
+        updated: table.updated,
+        inserted: table.inserted,
+        waiting: table.waiting,
+        first_id: table.first_id.map(i64::from),
+        last_id: table.last_id.map(i64::from),
+    }
+}

@@ -1,0 +1,86 @@
+//! What the stages share.
+
+use std::sync::Arc;
+
+use totesys_lake::Lake;
+use totesys_postgres::ConnectionSettings;
+use totesys_sandbox::{Limits, PublicKey, Sandbox};
+use totesys_source::SourceOptions;
+use totesys_warehouse::{LakeStamp, Warehouse, WarehouseOptions};
+
+use crate::{HostError, Observer};
+
+/// Where a pipeline reads and writes. A stage that does not touch a database needs no settings for it.
+#[derive(Clone)]
+pub struct Places {
+    /// The source.
+    pub source: Option<ConnectionSettings>,
+    /// How it is read.
+    pub source_options: SourceOptions,
+    /// The warehouse.
+    pub warehouse: Option<ConnectionSettings>,
+    /// How it is written.
+    pub warehouse_options: WarehouseOptions,
+    /// Publishers whose components run.
+    pub publishers: Vec<PublicKey>,
+}
+
+/// The stages over one source, lake and warehouse.
+pub struct Pipeline {
+    pub(crate) lake: Arc<Lake>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) publishers: Vec<PublicKey>,
+    pub(crate) observer: Arc<dyn Observer>,
+    source: Option<ConnectionSettings>,
+    pub(crate) source_options: SourceOptions,
+    warehouse: Option<ConnectionSettings>,
+    warehouse_options: WarehouseOptions,
+}
+
+impl Pipeline {
+    /// A pipeline; nothing is connected yet.
+    ///
+    /// # Errors
+    /// When the sandbox cannot start on this machine.
+    pub fn new(
+        lake: Arc<Lake>,
+        places: Places,
+        limits: Limits,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, HostError> {
+        Ok(Self {
+            lake,
+            sandbox: Arc::new(Sandbox::new(limits)?),
+            publishers: places.publishers,
+            observer,
+            source: places.source,
+            source_options: places.source_options,
+            warehouse: places.warehouse,
+            warehouse_options: places.warehouse_options,
+        })
+    }
+
+    pub(crate) fn source(&self) -> Result<&ConnectionSettings, HostError> {
+        let hint = "set it in totesys.toml, as TOTESYS_SOURCE_URL or through PG* variables";
+        self.source.as_ref().ok_or(crate::settings::SettingsError::Missing { key: "source.url", hint }.into())
+    }
+
+    /// A connection to the warehouse, checked against the lake it is filled from.
+    pub(crate) async fn warehouse(&self, stamp: &LakeStamp) -> Result<Warehouse, HostError> {
+        let hint = "set it in totesys.toml, as TOTESYS_WAREHOUSE_URL or through PG* variables";
+        let settings =
+            self.warehouse.as_ref().ok_or(crate::settings::SettingsError::Missing { key: "warehouse.url", hint })?;
+        Ok(Warehouse::connect(settings, &self.warehouse_options, stamp).await?)
+    }
+
+    /// The lake's identity as the warehouse keeps it; none before the first batch.
+    pub(crate) async fn stamp(&self) -> Result<Option<LakeStamp>, HostError> {
+        let Some(identity) = self.lake.identity().await? else { return Ok(None) };
+        let Some(source) = identity.source else { return Ok(None) };
+        Ok(Some(LakeStamp {
+            lake_id: identity.lake_id,
+            system_identifier: source.system_identifier,
+            database: source.database,
+        }))
+    }
+}

@@ -1,0 +1,410 @@
+//! The one settings file, and the environment over it.
+//!
+//! Every key can be overridden as `TOTESYS_<SECTION>_<KEY>`. `totesys.example.toml` documents them all.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+use totesys_lake::{BucketNames, LakeSettings};
+use totesys_postgres::ConnectionSettings;
+use totesys_sandbox::{Limits, PublicKey};
+use totesys_source::SourceOptions;
+use totesys_warehouse::WarehouseOptions;
+
+/// The file read when none is named.
+pub const DEFAULT_FILE: &str = "totesys.toml";
+
+/// Variables of this prefix that are no settings.
+const NOT_SETTINGS: &[&str] =
+    &["TOTESYS_SETTINGS", "TOTESYS_STAGE", "TOTESYS_PG_BIN", "TOTESYS_TEST_SERVER", "TOTESYS_TEST_COMPONENTS"];
+
+/// Looks an environment variable up.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The operational database.
+    pub source: SourceSettings,
+    /// The star-schema database.
+    pub warehouse: WarehouseSettings,
+    /// Where batches, records and components are kept.
+    pub lake: LakeSection,
+    /// Who may publish components.
+    pub catalog: CatalogSettings,
+    /// What a component may use.
+    pub sandbox: Limits,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+/// `[source]`
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceSettings {
+    /// A PostgreSQL URL; what it leaves out comes from `PG*` variables.
+    pub url: Option<String>,
+    /// The schema of the source tables.
+    pub schema: String,
+    /// How many connections read at once.
+    pub connections: usize,
+    /// `table.column` names that are not ingested.
+    pub exclude: Vec<String>,
+    /// How long to wait for a table lock, in seconds.
+    pub lock_timeout: u64,
+    /// How long one statement may take, in seconds.
+    pub statement_timeout: u64,
+}
+
+/// `[warehouse]`
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WarehouseSettings {
+    /// A PostgreSQL URL; what it leaves out comes from `PG*` variables.
+    pub url: Option<String>,
+    /// The schema of the stars.
+    pub schema: String,
+    /// The schema of the side tables; by default the stars' schema with `_totesys` added.
+    pub side_schema: Option<String>,
+    /// How long to wait for a lock, in seconds.
+    pub lock_timeout: u64,
+    /// How long one statement may take, in seconds.
+    pub statement_timeout: u64,
+}
+
+/// `[lake]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LakeSection {
+    /// A folder served by an S3 server in this process; when unset, the buckets are on AWS (or at `endpoint`).
+    pub folder: Option<PathBuf>,
+    /// What the six buckets' names begin with.
+    pub prefix: String,
+    /// The AWS region.
+    pub region: Option<String>,
+    /// Another S3 endpoint than the region's.
+    pub endpoint: Option<String>,
+}
+
+/// `[catalog]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CatalogSettings {
+    /// The public keys (64 hexadecimal digits) whose signatures let a component in.
+    pub publishers: Vec<String>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// `human` or `json`.
+    pub format: LogFormat,
+    /// A level, or directives such as `info,totesys_source=debug`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for SourceSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            schema: "public".into(),
+            connections: 2,
+            exclude: Vec::new(),
+            lock_timeout: 30,
+            statement_timeout: 600,
+        }
+    }
+}
+
+impl Default for WarehouseSettings {
+    fn default() -> Self {
+        Self { url: None, schema: "totesys".into(), side_schema: None, lock_timeout: 30, statement_timeout: 600 }
+    }
+}
+
+impl Default for LakeSection {
+    fn default() -> Self {
+        Self { folder: None, prefix: "totesys".into(), region: None, endpoint: None }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: "info".into() }
+    }
+}
+
+// A URL may hold a password, so these two print without it.
+impl std::fmt::Debug for SourceSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceSettings").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for WarehouseSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WarehouseSettings").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file named is not there or cannot be read.
+    #[error("the settings file `{}` cannot be read", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A syntax error, an unknown key or a value of the wrong kind. The value itself is not shown.
+    #[error("{place}: {problem}")]
+    Invalid {
+        /// The file and line, or the variable.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A value that is needed and missing.
+    #[error("`{key}` is not set")]
+    Missing {
+        /// The setting.
+        key: &'static str,
+        /// How to set it.
+        hint: &'static str,
+    },
+}
+
+impl SettingsError {
+    /// What the reader can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { .. } => {
+                Some("name another file with --settings, or start from totesys.example.toml".into())
+            }
+            Self::Invalid { .. } => Some("totesys.example.toml lists every setting with its default".into()),
+            Self::Missing { hint, .. } => Some((*hint).to_owned()),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads `file` (by default `totesys.toml`, which may be missing), then the environment.
+    ///
+    /// # Errors
+    /// When the file or a variable is not what a setting takes.
+    pub fn read(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound && file.is_none() => String::new(),
+            Err(source) => return Err(SettingsError::Unreadable { file: path.to_owned(), source }),
+        };
+        Self::parse(&text, &path.display().to_string(), variables)
+    }
+
+    fn parse(text: &str, file: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+        let invalid = |error: &toml::de::Error| {
+            let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}, line {line}"));
+            SettingsError::Invalid { place, problem: error.message().lines().next().unwrap_or_default().to_owned() }
+        };
+        // The file is checked by itself first, so that its errors name its lines.
+        let _: Self = toml::from_str(text).map_err(|error| invalid(&error))?;
+        let mut table: Table = toml::from_str(text).map_err(|error| invalid(&error))?;
+        let mut variables: Vec<_> = variables.filter(|(name, _)| name.starts_with("TOTESYS_")).collect();
+        variables.sort();
+        for (name, value) in variables {
+            if !NOT_SETTINGS.contains(&name.as_str()) {
+                table = override_one(table, &name, &value)?;
+            }
+        }
+        let problem = |error: toml::de::Error| SettingsError::Invalid {
+            place: "the settings".into(),
+            problem: error.message().to_owned(),
+        };
+        Value::Table(table).try_into().map_err(problem)
+    }
+
+    /// Where the source is.
+    ///
+    /// # Errors
+    /// When the URL is no PostgreSQL URL.
+    pub fn source_connection(&self, env: Environment<'_>) -> Result<ConnectionSettings, crate::HostError> {
+        connection(self.source.url.as_deref(), "source.url", env)
+    }
+
+    /// Where the warehouse is.
+    ///
+    /// # Errors
+    /// When the URL is no PostgreSQL URL.
+    pub fn warehouse_connection(&self, env: Environment<'_>) -> Result<ConnectionSettings, crate::HostError> {
+        connection(self.warehouse.url.as_deref(), "warehouse.url", env)
+    }
+
+    /// How the source is read.
+    #[must_use]
+    pub fn source_options(&self) -> SourceOptions {
+        SourceOptions {
+            schema: self.source.schema.clone(),
+            connections: self.source.connections.max(1),
+            exclude_columns: self.source.exclude.clone(),
+            lock_timeout: Duration::from_secs(self.source.lock_timeout),
+            statement_timeout: Duration::from_secs(self.source.statement_timeout),
+            ..SourceOptions::default()
+        }
+    }
+
+    /// How the warehouse is written.
+    #[must_use]
+    pub fn warehouse_options(&self) -> WarehouseOptions {
+        WarehouseOptions {
+            schema: self.warehouse.schema.clone(),
+            side_schema: self.warehouse.side_schema.clone(),
+            lock_timeout: Duration::from_secs(self.warehouse.lock_timeout),
+            statement_timeout: Duration::from_secs(self.warehouse.statement_timeout),
+        }
+    }
+
+    /// Where the lake is, when it is not a folder of this machine.
+    #[must_use]
+    pub fn lake_settings(&self) -> LakeSettings {
+        LakeSettings {
+            buckets: BucketNames::with_prefix(&self.lake.prefix),
+            region: self.lake.region.clone(),
+            endpoint: self.lake.endpoint.clone(),
+            credentials: None,
+            lake_id: None,
+        }
+    }
+
+    /// The publishers whose components run.
+    ///
+    /// # Errors
+    /// When a key is not 64 hexadecimal digits.
+    pub fn publishers(&self) -> Result<Vec<PublicKey>, SettingsError> {
+        let read = |text: &String| {
+            PublicKey::from_hex(text).ok_or_else(|| SettingsError::Invalid {
+                place: "catalog.publishers".into(),
+                problem: "a public key has 64 hexadecimal digits".into(),
+            })
+        };
+        self.catalog.publishers.iter().map(read).collect()
+    }
+}
+
+/// A URL, or `PG*` variables in its place.
+fn connection(
+    url: Option<&str>,
+    key: &'static str,
+    env: Environment<'_>,
+) -> Result<ConnectionSettings, crate::HostError> {
+    if url.is_none() && env("PGHOST").is_none() && env("PGDATABASE").is_none() {
+        let hint = "set it in totesys.toml as postgresql://user@host/database, or set PGHOST and PGDATABASE";
+        return Err(SettingsError::Missing { key, hint }.into());
+    }
+    Ok(ConnectionSettings::parse(url.unwrap_or_default(), env)?)
+}
+
+/// Puts one variable over the settings, and checks it by itself so that the error names it.
+fn override_one(table: Table, name: &str, value: &str) -> Result<Table, SettingsError> {
+    let invalid = |problem: &str| SettingsError::Invalid { place: name.to_owned(), problem: problem.to_owned() };
+    let path = name.trim_start_matches("TOTESYS_").to_lowercase();
+    let (section, key) = path.split_once('_').ok_or_else(|| invalid("there is no such setting"))?;
+    // A number, a truth value or a list is written as in the file; everything else is text.
+    let literal = toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+    let candidates = literal.into_iter().filter(|value| !value.is_str()).chain([Value::String(value.to_owned())]);
+    let mut problem = String::new();
+    for candidate in candidates {
+        let mut changed = table.clone();
+        let entry = changed.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(settings) = entry else { return Err(invalid("there is no such setting")) };
+        settings.insert(key.to_owned(), candidate);
+        match Value::Table(changed.clone()).try_into::<Settings>() {
+            Ok(_) => return Ok(changed),
+            Err(error) => error.message().lines().next().unwrap_or_default().clone_into(&mut problem),
+        }
+    }
+    Err(invalid(&problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::parse(text, "totesys.toml", variables)
+    }
+
+    fn message(text: &str, variables: &[(&str, &str)]) -> String {
+        parse(text, variables).map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() -> Result<(), SettingsError> {
+        let settings = parse(
+            "[source]\nschema = 'a'\nconnections = 3\n",
+            &[("TOTESYS_SOURCE_SCHEMA", "b"), ("TOTESYS_WAREHOUSE_URL", "postgresql://x"), ("OTHER", "1")],
+        )?;
+        assert_eq!((settings.source.schema.as_str(), settings.source.connections), ("b", 3));
+        assert_eq!(settings.warehouse.url.as_deref(), Some("postgresql://x"));
+        let limits = parse("", &[("TOTESYS_SANDBOX_MEMORY_BYTES", "1024")])?.sandbox;
+        assert_eq!(limits.memory_bytes, 1024);
+        let listed = parse("", &[("TOTESYS_SOURCE_EXCLUDE", "['a.b', 'c.d']")])?;
+        assert_eq!(listed.source.exclude, ["a.b", "c.d"]);
+        let numeric_text = parse("", &[("TOTESYS_SOURCE_SCHEMA", "2024")])?;
+        assert_eq!(numeric_text.source.schema, "2024");
+        Ok(())
+    }
+
+    #[test]
+    fn the_example_is_valid_and_says_the_defaults() -> Result<(), SettingsError> {
+        let example = include_str!("../../totesys.example.toml");
+        let uncommented: String =
+            example.lines().map(|line| line.strip_prefix("#= ").unwrap_or(line).to_owned() + "\n").collect();
+        let all = parse(&uncommented, &[])?;
+        let defaults = Settings::default();
+        assert_eq!(all.sandbox, defaults.sandbox);
+        assert_eq!(all.source.statement_timeout, defaults.source.statement_timeout);
+        assert_eq!(all.warehouse.schema, defaults.warehouse.schema);
+        parse(example, &[]).map(drop)
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(message("[sauce]\n", &[]).contains("totesys.toml, line 1: unknown field `sauce`"));
+        assert!(message("\n[source]\nurll = 'x'\n", &[]).contains("line 3: unknown field `urll`"));
+        assert!(message("[source]\nconnections = 'two'\n", &[]).contains("line 2"));
+        assert!(message("[source\n", &[]).contains("line 1"));
+        assert!(message("", &[("TOTESYS_SOURCE_COLOUR", "red")]).contains("TOTESYS_SOURCE_COLOUR: unknown field"));
+        assert!(message("", &[("TOTESYS_NOTHING", "1")]).contains("TOTESYS_NOTHING"));
+        assert!(message("", &[("TOTESYS_LOG_FORMAT", "xml")]).contains("TOTESYS_LOG_FORMAT"));
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() -> Result<(), SettingsError> {
+        let settings = parse("[source]\nurl = 'postgresql://u:hunter2@h/d'\n", &[])?;
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        assert!(!message("[source]\nurl = 'postgresql://u:hunter2@h/d'\nx = 1\n", &[]).contains("hunter2"));
+        Ok(())
+    }
+}

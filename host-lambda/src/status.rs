@@ -1,0 +1,162 @@
+//! How it stands: batches, rows, lag, live components.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use totesys_lake::Micros;
+use totesys_warehouse::{LedgerRow, TableSummary};
+
+use crate::load::prepare;
+use crate::{HostError, Pipeline};
+
+/// How a pipeline stands.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The newest batch.
+    pub newest_batch: Option<u64>,
+    /// When the newest batch's snapshot was taken, in microseconds since 1970.
+    pub newest_batch_at: Option<i64>,
+    /// When the newest check that found nothing was made, in microseconds since 1970.
+    pub newest_check_at: Option<i64>,
+    /// How old what the warehouse says is, in seconds; none before every star has loaded a batch.
+    pub lag_seconds: Option<i64>,
+    /// How old it may be at most, in seconds.
+    pub lag_limit_seconds: i64,
+    /// The number of the live catalog record.
+    pub catalog: Option<u64>,
+    /// The stars.
+    pub stars: Vec<StarStatus>,
+    /// The warehouse's tables.
+    pub tables: Vec<TableSummary>,
+}
+
+/// How one star stands.
+#[derive(Debug, Serialize)]
+pub struct StarStatus {
+    /// The star.
+    pub star: String,
+    /// Its live component.
+    pub component: LiveComponent,
+    /// The newest batch it has transformed.
+    pub transformed: Option<u64>,
+    /// The newest batch it has loaded.
+    pub loaded: Option<u64>,
+    /// Rows its component refused in the newest transformed batch, by reason.
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// A live component.
+#[derive(Debug, Serialize)]
+pub struct LiveComponent {
+    /// Its digest.
+    pub digest: String,
+    /// Its version.
+    pub version: String,
+    /// The contract it was built for.
+    pub contract_version: String,
+}
+
+/// A change must be visible within this time.
+const LAG_LIMIT_SECONDS: i64 = 30 * 60;
+
+impl Pipeline {
+    /// Says how it stands. Reads only, but for a warehouse that has not been prepared yet.
+    ///
+    /// # Errors
+    /// When the lake or the warehouse cannot be read.
+    pub async fn status(&self) -> Result<Status, HostError> {
+        let catalog = self.lake.newest_catalog().await?;
+        let manifest = self.lake.newest_manifest().await?;
+        let check = self.lake.newest_check().await?;
+        let (loaded, tables) = self.warehouse_status().await?;
+
+        let mut stars = Vec::new();
+        for (star, entry) in catalog.iter().flat_map(|record| &record.stars) {
+            let transformation = self.lake.newest_transformation(star).await?;
+            stars.push(StarStatus {
+                star: star.clone(),
+                component: LiveComponent {
+                    digest: entry.digest.clone(),
+                    version: entry.version.clone(),
+                    contract_version: entry.contract_version.clone(),
+                },
+                transformed: transformation.as_ref().map(|record| record.batch.0),
+                loaded: loaded.iter().find(|row| row.star == *star).map(|row| row.batch),
+                refused: transformation.map(|record| record.into_record().refused_by_code).unwrap_or_default(),
+            });
+        }
+        let newest = manifest.as_ref().map(|manifest| (manifest.batch.0, manifest.taken_at));
+        let check = check.map(|check| (check.after.map(|batch| batch.0), check.taken_at));
+        let names: Vec<&str> = stars.iter().map(|star| star.star.as_str()).collect();
+        let current_at = current_at(&names, &loaded, newest, check);
+        Ok(Status {
+            newest_batch: newest.map(|(batch, _)| batch),
+            newest_batch_at: newest.map(|(_, taken_at)| taken_at.0),
+            newest_check_at: check.map(|(_, taken_at)| taken_at.0),
+            lag_seconds: current_at.map(|at| (Micros::now().0 - at.0).max(0) / 1_000_000),
+            lag_limit_seconds: LAG_LIMIT_SECONDS,
+            catalog: catalog.map(|record| record.number),
+            stars,
+            tables,
+        })
+    }
+
+    async fn warehouse_status(&self) -> Result<(Vec<LedgerRow>, Vec<TableSummary>), HostError> {
+        let Some(stamp) = self.stamp().await? else { return Ok(Default::default()) };
+        let mut warehouse = self.warehouse(&stamp).await?;
+        prepare(&mut warehouse, &self.pin().await?).await?;
+        let summary = warehouse.summary().await?;
+        Ok((summary.stars, summary.tables))
+    }
+}
+
+/// The snapshot time of the newest batch, or later check, up to which every star is loaded.
+fn current_at(
+    stars: &[&str],
+    loaded: &[LedgerRow],
+    newest: Option<(u64, Micros)>,
+    check: Option<(Option<u64>, Micros)>,
+) -> Option<Micros> {
+    let rows: Option<Vec<&LedgerRow>> = stars.iter().map(|star| loaded.iter().find(|row| row.star == *star)).collect();
+    let behind = rows?.into_iter().min_by_key(|row| row.batch)?;
+    let (newest_batch, _) = newest?;
+    let at_batch = Micros(behind.snapshot_micros);
+    match check {
+        Some((after, taken_at)) if behind.batch == newest_batch && after == Some(newest_batch) => {
+            Some(taken_at.max(at_batch))
+        }
+        _ => Some(at_batch),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(star: &str, batch: u64) -> LedgerRow {
+        LedgerRow {
+            star: star.into(),
+            batch,
+            snapshot_micros: i64::try_from(batch * 100).unwrap(),
+            component_digest: String::new(),
+            loaded_micros: 0,
+            attempt: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_star_furthest_behind_decides() {
+        let newest = Some((3, Micros(300)));
+        let check = Some((Some(3), Micros(350)));
+        let stars = ["a", "b"];
+        for (loaded, check, expected) in [
+            (vec![row("a", 3), row("b", 3)], check, Some(350)),
+            (vec![row("a", 3), row("b", 3)], None, Some(300)),
+            (vec![row("a", 3), row("b", 3)], Some((Some(2), Micros(250))), Some(300)),
+            (vec![row("a", 3), row("b", 1)], check, Some(100)),
+            (vec![row("a", 3)], check, None),
+        ] {
+            assert_eq!(current_at(&stars, &loaded, newest, check).map(|at| at.0), expected);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The second stage: one star's component over one batch.
+
+mod flow;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use totesys_lake::{
+    Attempt, BatchNumber, Bucket, Committed, Manifest, Micros, TableEntry, TableOutput, TransformationRecord,
+};
+use tracing::{Instrument, info_span};
+
+use crate::catalog::Pinned;
+use crate::{HostError, Pipeline, quarantine};
+
+use flow::{Flow, Produced};
+
+/// What a star made of one batch.
+#[derive(Debug, Clone, Serialize)]
+pub struct StarTransformation {
+    /// The star.
+    pub star: String,
+    /// The batch.
+    pub batch: u64,
+    /// Output rows by warehouse table.
+    pub rows: BTreeMap<String, u64>,
+    /// Refused rows by reason.
+    pub refused: BTreeMap<String, u64>,
+}
+
+impl Pipeline {
+    /// Transforms every batch the star has not transformed yet, in order.
+    ///
+    /// # Errors
+    /// When the component, its artefact or the lake fails; the batch waits.
+    pub async fn transform(&self, star: &str) -> Result<Vec<StarTransformation>, HostError> {
+        let pinned = self.pin().await?;
+        let Some(newest) = self.lake.newest_manifest().await?.map(|manifest| manifest.batch) else {
+            return Ok(Vec::new());
+        };
+        let mut done = Vec::new();
+        let mut next = self.first_untransformed(star, newest).await?;
+        while next <= newest {
+            let span = info_span!("transform", star, batch = next.0);
+            done.push(Box::pin(self.transform_batch(&pinned, star, next)).instrument(span).await?);
+            next = next.next();
+        }
+        Ok(done)
+    }
+
+    async fn first_untransformed(&self, star: &str, newest: BatchNumber) -> Result<BatchNumber, HostError> {
+        if let Some(last) = self.lake.newest_transformation(star).await? {
+            return Ok(last.batch.next());
+        }
+        // A star begins with the first batch that was made under a catalog that knew it.
+        let mut first = newest;
+        while first.0 > BatchNumber::FIRST.0 {
+            let before = self.batch(BatchNumber(first.0 - 1)).await?;
+            let catalog = self.lake.catalog(before.catalog).await?;
+            if !catalog.is_some_and(|record| record.stars.contains_key(star)) {
+                break;
+            }
+            first = before.batch;
+        }
+        Ok(first)
+    }
+
+    /// A batch that must exist.
+    pub(crate) async fn batch(&self, batch: BatchNumber) -> Result<Manifest, HostError> {
+        let stored = self.lake.manifest(batch).await?.ok_or(HostError::NoManifest { batch: batch.0 })?;
+        Ok(stored.into_record())
+    }
+
+    async fn transform_batch(
+        &self,
+        pinned: &Pinned,
+        star: &str,
+        batch: BatchNumber,
+    ) -> Result<StarTransformation, HostError> {
+        let started_at = Micros::now();
+        let manifest = self.batch(batch).await?;
+        let entry = pinned.entry(star)?;
+        let attempt = Attempt::random()?;
+        let mut changed = false;
+        let mut inputs: Vec<TableEntry> = Vec::new();
+        for input in &entry.description.inputs {
+            let table = manifest.tables.get(&input.table).ok_or_else(|| HostError::TableNotIngested {
+                batch: batch.0,
+                table: input.table.clone(),
+                star: star.to_owned(),
+            })?;
+            changed |= table.changed;
+            inputs.push(table.clone());
+        }
+        let Produced { outputs, refused } = if changed {
+            let component = self.component(pinned, star).await?;
+            let flow = Flow {
+                lake: Arc::clone(&self.lake),
+                observer: Arc::clone(&self.observer),
+                description: Arc::new(entry.description.clone()),
+                digest: entry.digest.clone(),
+                batch,
+                taken_at: manifest.taken_at,
+            };
+            flow.run(component, inputs).await?
+        } else {
+            Produced::default()
+        };
+
+        let mut refused_by_code = BTreeMap::new();
+        for (code, _) in &refused {
+            *refused_by_code.entry(code.clone()).or_insert(0) += 1;
+        }
+        let lines: Vec<_> = refused.into_iter().map(|(_, line)| line).collect();
+        let quarantine =
+            quarantine::store(&self.lake, Bucket::TransformedData, star, batch, attempt.as_str(), &lines).await?;
+        let record = TransformationRecord {
+            batch,
+            star: star.to_owned(),
+            attempt,
+            digest: entry.digest.clone(),
+            version: entry.version.clone(),
+            contract_version: entry.contract_version.clone(),
+            catalog: pinned.record.number,
+            outputs,
+            refused: lines.len() as u64,
+            refused_by_code,
+            quarantine,
+            started_at,
+            finished_at: Micros::now(),
+        };
+        let record = match self.lake.commit_transformation(&record).await? {
+            Committed::Ours => record,
+            // Another run was faster; what it recorded is what counts.
+            Committed::Theirs(theirs) => theirs.into_record(),
+        };
+        let rows: BTreeMap<_, _> = record.outputs.iter().map(|output| (output.table.clone(), output.rows)).collect();
+        tracing::info!(rows = rows.values().sum::<u64>(), refused = record.refused, "batch transformed");
+        Ok(StarTransformation { star: record.star, batch: batch.0, rows, refused: record.refused_by_code })
+    }
+}
+
+/// The outputs in described order, so that a load meets dimensions before facts.
+fn in_described_order(mut outputs: Vec<TableOutput>, description: &star_contract::Description) -> Vec<TableOutput> {
+    outputs.sort_by_key(|output| description.outputs.iter().position(|described| described.table == output.table));
+    outputs
+}
