@@ -1,0 +1,133 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Totesys: keeps a star-schema warehouse true to an operational PostgreSQL database.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Settings file [default: totesys.toml, if it is there; see totesys.example.toml].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+
+    /// Log what is done in detail, on stderr.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+
+    /// Use the demo's databases and lake instead of those of the settings.
+    #[arg(long, global = true)]
+    pub(crate) demo: bool,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show the whole pipeline on sample data: two batches, a silent change, what the warehouse says.
+    Demo,
+    /// Build the WebAssembly components.
+    Build(Build),
+    /// Check formatting and lints, then run all tests.
+    Test(Test),
+    /// Bring the warehouse up to date with the source, once or again and again.
+    Run(Run),
+    /// Say how it stands: batches, rows per table, lag, live components.
+    Status(Output),
+    /// Load a snapshot (a folder of eleven CSV files) into an empty source database.
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON for a program instead of text for a person.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// Build only this component; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) guest: Vec<String>,
+
+    /// Where to build [default: target/guests].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) target_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Leave out the tests that need the real snapshot in ../shared/data.
+    #[arg(long)]
+    pub(crate) no_snapshot: bool,
+
+    /// Skip formatting and lints.
+    #[arg(long)]
+    pub(crate) only_tests: bool,
+
+    /// What `cargo test` is told besides, such as a test's name.
+    #[arg(last = true)]
+    pub(crate) cargo: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Go on until interrupted, starting a run this often: 30s, 10m or 1h.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) every: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The folder: address.csv, counterparty.csv and so on, each with a header; empty means NULL.
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// A time such as `10m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is a number with s, m or h after it, such as 10m".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(time("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(time("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(time("1h"), Ok(Duration::from_secs(3600)));
+        for wrong in ["", "m", "10", "0m", "-1s", "1.5h", "10 m", "99999999999999999999s", "10µ"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

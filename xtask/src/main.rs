@@ -1,0 +1,82 @@
+//! What you type: `cargo xtask VERB`.
+
+mod arguments;
+mod build;
+mod cluster;
+mod debian;
+mod demo;
+mod guests;
+mod hint;
+mod import;
+mod place;
+mod progress;
+mod run;
+mod status;
+mod test;
+mod watch;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+use host_lambda::settings::Settings;
+use place::say;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(until_interrupted(&arguments)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ctrl-C ends the verb as an error does, so that everything it started is stopped.
+async fn until_interrupted(arguments: &Arguments) -> Result<()> {
+    tokio::select! {
+        outcome = perform(arguments) => outcome,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            Err(hint::advise("interrupted", "nothing is half done: the next run goes on from the last finished step"))
+        }
+    }
+}
+
+async fn perform(arguments: &Arguments) -> Result<()> {
+    let mut settings = Settings::read(arguments.settings.as_deref(), std::env::vars())?;
+    if arguments.verbose {
+        settings.log.level = "debug,hyper=info,aws=info,h2=info,rustls=info".into();
+    } else if !matches!(arguments.verb, Verb::Run(_)) && settings.log.level == "info" {
+        // Only a run speaks of what it does at info; other verbs say it themselves.
+        settings.log.level = "warn".into();
+    }
+    host_lambda::telemetry::start(&settings.log)?;
+    match &arguments.verb {
+        Verb::Demo => Box::pin(demo::demo(settings)).await,
+        Verb::Build(build) => build::build(build),
+        Verb::Test(test) => test::test(test),
+        Verb::Run(run) => Box::pin(run::run(settings, arguments.demo, run)).await,
+        Verb::Status(output) => Box::pin(status::status(settings, arguments.demo, output.json)).await,
+        Verb::Import(import) => Box::pin(import::verb(settings, arguments.demo, import)).await,
+    }
+}
+
+/// Says what went wrong and what to do about it.
+fn report(error: &anyhow::Error) {
+    say(&format!("error: {}", hint::sentence(error)));
+    if let Some(words) = hint::words(error) {
+        say(&format!("component: {words}"));
+    }
+    if let Some(hint) = hint::of(error) {
+        say(&format!("hint: {hint}"));
+    }
+}

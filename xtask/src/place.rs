@@ -1,0 +1,179 @@
+//! Where a verb works: the databases, the lake and the publisher's key.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use host_lambda::settings::Settings;
+use host_lambda::{Observer, Pipeline, Places};
+use totesys_embedded_s3::EmbeddedS3;
+use totesys_lake::{BucketNames, Lake, LakeSettings};
+use totesys_postgres::ConnectionSettings;
+use totesys_publisher::{Publication, Publisher};
+use totesys_sandbox::PublisherKey;
+use xshell::Shell;
+
+use crate::cluster::{Cluster, Tuning};
+use crate::guests::{self, GUESTS};
+use crate::hint::advise;
+
+/// The components that are published: every guest that is a star of Totesys.
+pub(crate) const STARS: &[&str] = &["sales", "purchases", "payments"];
+
+/// Where a verb works. Dropping it stops what it started.
+pub(crate) struct Place {
+    pub(crate) settings: Settings,
+    pub(crate) source: ConnectionSettings,
+    pub(crate) warehouse: ConnectionSettings,
+    pub(crate) lake: Arc<Lake>,
+    key: PublisherKey,
+    _server: Option<EmbeddedS3>,
+    _cluster: Option<Cluster>,
+}
+
+/// The folder everything of a local run lies in.
+pub(crate) fn home() -> PathBuf {
+    workspace().join("target/totesys")
+}
+
+/// The checkout.
+pub(crate) fn workspace() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+/// Says something to a person.
+#[allow(clippy::print_stderr, reason = "talk goes to stderr, data to stdout")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// The source and the warehouse: those of the settings, or the private cluster's.
+pub(crate) struct Databases {
+    pub(crate) source: ConnectionSettings,
+    pub(crate) warehouse: ConnectionSettings,
+    pub(crate) cluster: Option<Cluster>,
+}
+
+impl Databases {
+    /// Finds or starts them.
+    pub(crate) async fn open(settings: &Settings, demo: bool) -> Result<Self> {
+        let env = |name: &str| std::env::var(name).ok();
+        let named =
+            |url: &Option<String>| !demo && (url.is_some() || env("PGHOST").is_some() || env("PGDATABASE").is_some());
+        let (source_named, warehouse_named) = (named(&settings.source.url), named(&settings.warehouse.url));
+        let cluster = if source_named && warehouse_named {
+            None
+        } else {
+            Some(tokio::task::block_in_place(|| Cluster::start(&home().join("cluster"), Tuning::Durable))?)
+        };
+        let (source_name, warehouse_name) = if demo { DEMO_DATABASES } else { ("totesys", "warehouse") };
+        let private = async |name: &str| -> Result<ConnectionSettings> {
+            let cluster = cluster.as_ref().context("the private cluster is not running")?;
+            cluster.create_database(name).await?;
+            Ok(ConnectionSettings::parse(&cluster.url(name), &|_| None)?)
+        };
+        let source = if source_named { settings.source_connection(&env)? } else { private(source_name).await? };
+        let warehouse =
+            if warehouse_named { settings.warehouse_connection(&env)? } else { private(warehouse_name).await? };
+        Ok(Self { source, warehouse, cluster })
+    }
+}
+
+/// The demo's source and warehouse, in the private cluster.
+pub(crate) const DEMO_DATABASES: (&str, &str) = ("demo_totesys", "demo_warehouse");
+
+/// The demo's lake.
+pub(crate) fn demo_lake() -> PathBuf {
+    home().join("demo/lake")
+}
+
+impl Place {
+    /// Opens the databases and the lake.
+    pub(crate) async fn open(settings: Settings, demo: bool) -> Result<Self> {
+        let Databases { source, warehouse, cluster } = Databases::open(&settings, demo).await?;
+        let remote = !demo && (settings.lake.region.is_some() || settings.lake.endpoint.is_some());
+        let folder = match (&settings.lake.folder, remote) {
+            (Some(_), true) => {
+                return Err(advise(
+                    "lake.folder is set together with lake.region or lake.endpoint",
+                    "a lake is either a folder or buckets: leave one of them out",
+                ));
+            }
+            (_, true) => None,
+            (Some(folder), false) if !demo => Some(folder.clone()),
+            (_, false) => Some(if demo { demo_lake() } else { home().join("lake") }),
+        };
+        let (lake, server) = match &folder {
+            None => (Lake::open(settings.lake_settings()).await?, None),
+            Some(folder) => {
+                let server = EmbeddedS3::open(folder).await?;
+                let lake = Lake::open(local(&settings.lake.prefix, &server)).await?;
+                lake.create_buckets().await?;
+                (lake, Some(server))
+            }
+        };
+        let key = publisher_key(&home().join("publisher.pk8"))?;
+        let lake = Arc::new(lake);
+        Ok(Self { settings, source, warehouse, lake, key, _server: server, _cluster: cluster })
+    }
+
+    /// The pipeline over this place.
+    pub(crate) fn pipeline(&self, observer: Arc<dyn Observer>) -> Result<Pipeline> {
+        let mut publishers = self.settings.publishers()?;
+        publishers.push(self.key.public());
+        let places = Places {
+            source: Some(self.source.clone()),
+            source_options: self.settings.source_options(),
+            warehouse: Some(self.warehouse.clone()),
+            warehouse_options: self.settings.warehouse_options(),
+            publishers,
+        };
+        Ok(Pipeline::new(Arc::clone(&self.lake), places, self.settings.sandbox.clone(), observer)?)
+    }
+
+    /// Builds the bundled components if they changed, and puts them live if they are not.
+    pub(crate) async fn publish(&self) -> Result<Publication> {
+        let built = tokio::task::block_in_place(|| guests::build(&Shell::new()?, &workspace(), &say))?;
+        debug_assert_eq!(built.len(), GUESTS.len());
+        let mut components = Vec::new();
+        for star in STARS {
+            let guest = built.iter().find(|guest| guest.name == *star);
+            let path = &guest.with_context(|| format!("the component `{star}` was not built"))?.path;
+            components.push(fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?);
+        }
+        let publisher = Publisher::new(&self.key, &home().join("artefacts"));
+        let publication = publisher.publish(&self.lake, &components, "bundled components").await?;
+        if publication.appended {
+            say(&format!("components {} are live (catalog record {})", STARS.join(", "), publication.record.number));
+        }
+        Ok(publication)
+    }
+}
+
+fn local(prefix: &str, server: &EmbeddedS3) -> LakeSettings {
+    LakeSettings {
+        buckets: BucketNames::with_prefix(prefix),
+        region: Some("eu-west-2".into()),
+        endpoint: Some(server.endpoint().to_owned()),
+        credentials: Some((server.access_key().to_owned(), server.secret_key().to_owned())),
+        lake_id: None,
+    }
+}
+
+/// This machine's publisher key; made on first use, for its owner's eyes only.
+fn publisher_key(path: &Path) -> Result<PublisherKey> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    }
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut file) => file.write_all(&PublisherKey::generate()?)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be written", path.display())),
+    }
+    let document = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(PublisherKey::from_pkcs8(&document)?)
+}

@@ -1,0 +1,67 @@
+//! `status`: how it stands.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use host_lambda::Status;
+use host_lambda::settings::Settings;
+use totesys_lake::Micros;
+
+use crate::place::Place;
+
+/// Prints how the pipeline stands.
+pub(crate) async fn status(settings: Settings, demo: bool, json: bool) -> Result<()> {
+    let place = Place::open(settings, demo).await?;
+    let status = place.pipeline(Arc::new(()))?.status().await?;
+    if json {
+        println!("{}", serde_json::to_string(&status)?);
+    } else {
+        print!("{}", text(&status));
+    }
+    Ok(())
+}
+
+fn text(status: &Status) -> String {
+    let number = |number: Option<u64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
+    let time = |at: Option<i64>| at.map_or_else(|| "never".to_owned(), |at| Micros(at).to_string());
+    let mut text = format!(
+        "newest batch  {} (snapshot {})\nnewest check  {}\n",
+        number(status.newest_batch),
+        time(status.newest_batch_at),
+        time(status.newest_check_at),
+    );
+    let lag = match status.lag_seconds {
+        None => "unknown: not every star has loaded a batch yet".to_owned(),
+        Some(seconds) => {
+            let verdict = if seconds <= status.lag_limit_seconds { "within" } else { "BEYOND" };
+            format!(
+                "{} min {} s, {verdict} the limit of {} min",
+                seconds / 60,
+                seconds % 60,
+                status.lag_limit_seconds / 60
+            )
+        }
+    };
+    text += &format!("lag           {lag}\ncatalog       record {}\n\n", number(status.catalog));
+    text += &format!("{:<12} {:>11} {:>7}  {:<9} component\n", "star", "transformed", "loaded", "version");
+    for star in &status.stars {
+        text += &format!(
+            "{:<12} {:>11} {:>7}  {:<9} {}\n",
+            star.star,
+            number(star.transformed),
+            number(star.loaded),
+            star.component.version,
+            star.component.digest.get(..16).unwrap_or_default(),
+        );
+        for (code, rows) in &star.refused {
+            text += &format!("{:<12} refused in the newest batch: {rows} {code}\n", "");
+        }
+    }
+    text += &format!("\n{:<22} {:>12} {:>9}\n", "table", "rows", "waiting");
+    for table in &status.tables {
+        let waiting = if table.waiting > 0 { table.waiting.to_string() } else { String::new() };
+        text += format!("{:<22} {:>12} {:>9}", table.table, table.rows, waiting).trim_end();
+        text += "\n";
+    }
+    text
+}

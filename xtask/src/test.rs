@@ -1,0 +1,81 @@
+//! `test`: formatting, lints and every test.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use crate::arguments::Test;
+use crate::cluster::{Cluster, Tuning};
+use crate::guests::{self, GUESTS, Guest};
+use crate::hint::advise;
+use crate::place::{home, say, workspace};
+
+/// Where the real snapshot lies, beside the checkout.
+const SNAPSHOT: &str = "../shared/data/totesys-2024-08-22";
+
+/// Runs everything that can fail.
+pub(crate) fn test(arguments: &Test) -> Result<()> {
+    let workspace = workspace();
+    let snapshot = workspace.join(SNAPSHOT);
+    if !arguments.no_snapshot && !snapshot.is_dir() {
+        return Err(advise(
+            format!("the real snapshot is not at {}", snapshot.display()),
+            "put it there, or leave its tests out with --no-snapshot",
+        ));
+    }
+    let shell = Shell::new()?;
+    shell.change_dir(&workspace);
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    if !arguments.only_tests {
+        phase("formatting", || Ok(cmd!(shell, "{cargo} fmt --all --check").quiet().run()?))?;
+        phase("lints", || {
+            Ok(cmd!(shell, "{cargo} clippy --workspace --all-targets --locked -- -D warnings").quiet().run()?)
+        })?;
+    }
+    let guests = phase("components", || guests::build(&shell, &workspace, &say))?;
+    phase("the components again, from a copy elsewhere", || same_again(&shell, &workspace, &guests))?;
+    let folder = guests.first().and_then(|guest| guest.path.parent()).unwrap_or(&workspace).to_owned();
+    let cluster = phase("PostgreSQL", || Cluster::start(&home().join("test-cluster"), Tuning::Throwaway))?;
+    let url = cluster.url("postgres");
+    let more = &arguments.cargo;
+    phase("tests", || {
+        let mut tests = cmd!(shell, "{cargo} test --workspace --locked {more...}")
+            .quiet()
+            .env("TOTESYS_TEST_SERVER", &url)
+            .env("TOTESYS_TEST_COMPONENTS", &folder);
+        if !arguments.no_snapshot {
+            tests = tests.env("TOTESYS_TEST_SNAPSHOT", &snapshot);
+        }
+        Ok(tests.run()?)
+    })
+}
+
+/// Builds the components once more, from a copy of the sources and into another folder: every byte must be the same.
+fn same_again(shell: &Shell, workspace: &Path, built: &[Guest]) -> Result<()> {
+    let again = workspace.join("target/guests-again");
+    let copy = again.join("a/copy/elsewhere");
+    shell.remove_path(&copy)?;
+    shell.create_dir(&copy)?;
+    let sources = ["Cargo.toml", "Cargo.lock", ".cargo", "transforms-wasm", "host-lambda", "xtask", "tests"];
+    cmd!(shell, "cp -r {sources...} {copy}").quiet().run()?;
+    for (first, second) in built.iter().zip(guests::build_into(shell, &copy, &again.join("target"), GUESTS, &say)?) {
+        if first.digest != second.digest {
+            return Err(advise(
+                format!("`{}` built twice gives {} and {}", first.name, first.digest, second.digest),
+                "something of the folder, the time or chance got into the component",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Says how long a phase took.
+fn phase<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    let outcome = work();
+    let state = if outcome.is_ok() { "ok" } else { "FAILED" };
+    say(&format!("== {name}: {state} in {:.0} s", started.elapsed().as_secs_f64()));
+    outcome
+}
