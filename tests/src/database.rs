@@ -1,0 +1,106 @@
+//! A database of its own for each test, on the server that `TOTESYS_TEST_SERVER` names.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use totesys_postgres::{Connection, ConnectionSettings, quote_identifier};
+
+/// The environment variable with the URL of a server on which tests may create databases.
+const SERVER: &str = "TOTESYS_TEST_SERVER";
+
+/// A database with a unique name; dropped with this value.
+#[derive(Debug)]
+pub struct TestDatabase {
+    server_url: String,
+    settings: ConnectionSettings,
+}
+
+impl TestDatabase {
+    /// Creates an empty database.
+    ///
+    /// # Panics
+    /// Without a usable test server.
+    pub async fn create() -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let server_url = std::env::var(SERVER).unwrap_or_else(|_| {
+            panic!("{SERVER} is not set: there is no PostgreSQL to test with; hint: run `cargo xtask test`")
+        });
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let name = format!("totesys_test_{}_{started}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let server = server_settings(&server_url);
+        let admin = connect(&server).await;
+        admin
+            .batch_execute(&format!("CREATE DATABASE {}", quote_identifier(&name)))
+            .await
+            .unwrap_or_else(|error| panic!("the test server refused to create a database: {error}"));
+        Self { server_url, settings: server.with_database(&name) }
+    }
+
+    /// How to connect to this database, as the server's superuser.
+    #[must_use]
+    pub fn settings(&self) -> ConnectionSettings {
+        self.settings.clone()
+    }
+
+    /// The URL of this database.
+    ///
+    /// # Panics
+    /// When the server's URL cannot carry a database name.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (before, query) = self.server_url.split_once('?').unwrap_or((&self.server_url, ""));
+        let scheme = before.find("://").expect("the test server's URL has a scheme") + 3;
+        let authority = before[scheme..].find('/').map_or(before, |slash| &before[..scheme + slash]);
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("{authority}/{}{separator}{query}", self.settings.database())
+    }
+
+    /// A new connection to this database.
+    ///
+    /// # Panics
+    /// When there is none to be had.
+    pub async fn connect(&self) -> Connection {
+        connect(&self.settings).await
+    }
+
+    /// Runs one or more statements, each committed on its own, over a new connection.
+    ///
+    /// # Panics
+    /// When a statement fails.
+    pub async fn execute(&self, sql: &str) {
+        let connection = self.connect().await;
+        if let Err(error) = connection.batch_execute(sql).await {
+            panic!("a test's statement failed: {error:?}\n{sql}");
+        }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let server = server_settings(&self.server_url);
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_identifier(self.settings.database()));
+        // A thread of its own, because a runtime cannot block inside the test's runtime.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async { connect(&server).await.batch_execute(&drop).await.map_err(std::io::Error::other) })
+        });
+        if !matches!(dropped.join(), Ok(Ok(()))) {
+            tracing_free_note(self.settings.database());
+        }
+    }
+}
+
+/// A database left behind is a nuisance, not a failed test.
+#[expect(clippy::print_stderr, reason = "the test harness has no other way to say it")]
+fn tracing_free_note(name: &str) {
+    eprintln!("the test database {name} could not be dropped");
+}
+
+fn server_settings(url: &str) -> ConnectionSettings {
+    ConnectionSettings::parse(url, &|name| std::env::var(name).ok())
+        .unwrap_or_else(|error| panic!("{SERVER} cannot be used: {error}"))
+}
+
+async fn connect(settings: &ConnectionSettings) -> Connection {
+    settings.connect("totesys-tests").await.unwrap_or_else(|error| panic!("the test server cannot be used: {error}"))
+}

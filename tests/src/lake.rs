@@ -1,0 +1,56 @@
+//! A lake of a test's own.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use tempfile::TempDir;
+use totesys_embedded_s3::EmbeddedS3;
+use totesys_lake::{Bucket, BucketNames, Lake, LakeSettings};
+
+/// A lake in a temporary folder, with its server and its six buckets; gone when dropped.
+pub struct LocalLake {
+    /// The lake.
+    pub lake: Lake,
+    /// The server it lives on.
+    pub server: EmbeddedS3,
+    folder: TempDir,
+}
+
+impl LocalLake {
+    /// An empty lake.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let server = EmbeddedS3::open(folder.path()).await?;
+        let lake = Lake::open(settings_for(&server)).await?;
+        lake.create_buckets().await?;
+        Ok(Self { lake, server, folder })
+    }
+
+    /// What another opener of this lake says.
+    #[must_use]
+    pub fn settings(&self) -> LakeSettings {
+        settings_for(&self.server)
+    }
+
+    /// The folder the server serves.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The plain file behind an object, for tests that damage it.
+    #[must_use]
+    pub fn file_of(&self, bucket: Bucket, key: &str) -> PathBuf {
+        self.folder.path().join("buckets").join(self.settings().buckets.name(bucket)).join(key)
+    }
+}
+
+fn settings_for(server: &EmbeddedS3) -> LakeSettings {
+    LakeSettings {
+        buckets: BucketNames::with_prefix("totesys"),
+        region: None,
+        endpoint: Some(server.endpoint().to_owned()),
+        credentials: Some((server.access_key().to_owned(), server.secret_key().to_owned())),
+        lake_id: None,
+    }
+}

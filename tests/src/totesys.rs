@@ -1,0 +1,202 @@
+//! A whole pipeline of a test's own: source, lake, warehouse and the three published stars.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use host_lambda::{Pipeline, Places, RunReport};
+use tokio::sync::Mutex;
+use tokio_postgres::SimpleQueryMessage;
+use totesys_lake::{Bucket, Lake};
+use totesys_postgres::quote_identifier;
+use totesys_publisher::Publisher;
+use totesys_sandbox::Limits;
+use totesys_source::SourceOptions;
+use totesys_warehouse::WarehouseOptions;
+
+use crate::{LocalLake, STARS, TestDatabase, component, publisher};
+
+/// The source's tables, as `import` makes them.
+const SCHEMA: &str = include_str!("../../xtask/schema/totesys.sql");
+
+/// In the order in which they can be filled.
+const TABLES: &[&str] = &[
+    "address",
+    "currency",
+    "department",
+    "design",
+    "payment_type",
+    "counterparty",
+    "staff",
+    "sales_order",
+    "purchase_order",
+    "transaction",
+    "payment",
+];
+
+/// What the source holds at first.
+#[derive(Clone, Copy)]
+pub enum Data {
+    /// Tables without rows.
+    Empty,
+    /// The sample data.
+    Sample,
+    /// The real snapshot.
+    Snapshot,
+}
+
+/// Rows as text, NULL as `None`.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// A pipeline with everything it needs.
+pub struct Totesys {
+    /// The source.
+    pub source: TestDatabase,
+    /// The warehouse.
+    pub warehouse: TestDatabase,
+    /// The lake.
+    pub lake: Arc<Lake>,
+    /// The stages.
+    pub pipeline: Pipeline,
+    _local: LocalLake,
+}
+
+impl Totesys {
+    /// Starts one, its source filled and its components published.
+    ///
+    /// # Panics
+    /// When anything of that fails.
+    pub async fn start(data: Data) -> Self {
+        // The first test compiles the components, the others wait for it.
+        static PUBLISHING: Mutex<()> = Mutex::const_new(());
+        let (source, warehouse) = (TestDatabase::create().await, TestDatabase::create().await);
+        source.execute(SCHEMA).await;
+        match data {
+            Data::Empty => {}
+            Data::Sample => fill(&source, &Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample")).await,
+            Data::Snapshot => fill(&source, &snapshot_folder().expect("the snapshot is there")).await,
+        }
+        let local = LocalLake::start().await.expect("a lake can be made");
+        let lake = Arc::new(Lake::open(local.settings()).await.expect("the lake can be opened"));
+        let (key, cache) = publisher();
+        let components: Vec<_> = STARS.iter().map(|star| component(star)).collect();
+        let turn = PUBLISHING.lock().await;
+        let published = Box::pin(Publisher::new(key, &cache).publish(&lake, &components, "test")).await;
+        drop(turn);
+        published.expect("the components can be published");
+        let places = Places {
+            source: Some(source.settings()),
+            source_options: SourceOptions::default(),
+            warehouse: Some(warehouse.settings()),
+            warehouse_options: warehouse_options(),
+            publishers: vec![key.public()],
+        };
+        let pipeline = Pipeline::new(Arc::clone(&lake), places, Limits::default(), Arc::new(())).expect("a pipeline");
+        Self { source, warehouse, lake, pipeline, _local: local }
+    }
+
+    /// Runs a batch in which no star may fail.
+    ///
+    /// # Panics
+    /// When the run or a star fails.
+    pub async fn run(&self) -> RunReport {
+        let report = Box::pin(self.pipeline.run()).await.unwrap_or_else(|error| panic!("the run failed: {error:?}"));
+        assert!(report.failures.is_empty(), "{:?}", report.failures);
+        report
+    }
+
+    /// Rows of the warehouse, as text.
+    ///
+    /// # Panics
+    /// When the query fails.
+    pub async fn warehouse_rows(&self, query: &str) -> Rows {
+        rows(&self.warehouse, &format!("SET search_path = totesys; {query}")).await
+    }
+
+    /// Rows of the source, as text.
+    ///
+    /// # Panics
+    /// When the query fails.
+    pub async fn source_rows(&self, query: &str) -> Rows {
+        rows(&self.source, query).await
+    }
+
+    /// One number of the warehouse.
+    ///
+    /// # Panics
+    /// When the query gives anything else.
+    pub async fn warehouse_number(&self, query: &str) -> i64 {
+        let rows = self.warehouse_rows(query).await;
+        let cell = rows.first().and_then(|row| row.first()).and_then(Option::as_ref);
+        cell.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no number: {query}"))
+    }
+
+    /// Every object of the lake, with its length.
+    ///
+    /// # Panics
+    /// When the lake cannot be listed.
+    pub async fn objects(&self) -> Vec<String> {
+        let mut objects = Vec::new();
+        for bucket in Bucket::ALL {
+            let listed = self.lake.list(bucket, "", None).await.expect("the lake can be listed");
+            objects.extend(listed.into_iter().map(|entry| format!("{bucket:?} {} {}", entry.key, entry.bytes)));
+        }
+        objects
+    }
+
+    /// Everything in the warehouse, side tables included.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub async fn warehouse_contents(&self) -> Vec<(String, Rows)> {
+        let tables = "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
+                      WHERE table_schema LIKE 'totesys%' AND table_type = 'BASE TABLE' ORDER BY 1";
+        let mut contents = Vec::new();
+        for table in self.warehouse_rows(tables).await.into_iter().flatten().flatten() {
+            let rows = self.warehouse_rows(&format!("SELECT t.*, t.xmin FROM {table} t ORDER BY t.ctid")).await;
+            contents.push((table, rows));
+        }
+        contents
+    }
+}
+
+fn warehouse_options() -> WarehouseOptions {
+    let timeout = Duration::from_secs(60);
+    WarehouseOptions { schema: "totesys".into(), side_schema: None, statement_timeout: timeout, lock_timeout: timeout }
+}
+
+/// Where the real snapshot lies; `None` when its tests were left out with `--no-snapshot`.
+#[must_use]
+pub fn snapshot_folder() -> Option<PathBuf> {
+    std::env::var_os("TOTESYS_TEST_SNAPSHOT").map(PathBuf::from)
+}
+
+async fn rows(database: &TestDatabase, query: &str) -> Rows {
+    let connection = database.connect().await;
+    let messages = connection.simple_query(query).await.unwrap_or_else(|error| panic!("{error:?}\n{query}"));
+    let rows = messages.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
+        _ => None,
+    });
+    rows.collect()
+}
+
+async fn fill(source: &TestDatabase, folder: &Path) {
+    let connection = source.connect().await;
+    for table in TABLES {
+        let text = std::fs::read(folder.join(format!("{table}.csv"))).expect("the data has every table");
+        let header = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let header = String::from_utf8_lossy(header).trim().to_owned();
+        let copy = format!("COPY {} ({header}) FROM STDIN (FORMAT csv, HEADER)", quote_identifier(table));
+        let sink = connection.copy_in(&copy).await.expect("the table takes rows");
+        let mut sink = std::pin::pin!(sink);
+        sink.send(bytes::Bytes::from(text)).await.expect("the rows are sent");
+        sink.finish().await.expect("the rows are taken");
+        let sequence = format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{table}_id'), max({table}_id)) FROM {}",
+            quote_identifier(table)
+        );
+        connection.batch_execute(&sequence).await.expect("the sequence is set");
+    }
+}

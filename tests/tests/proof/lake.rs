@@ -1,0 +1,7 @@
+//! The lake on its local server: puts, listings, records, damage and Parquet.
+
+mod damage;
+mod local_server;
+mod objects;
+mod parquet;
+mod records;

@@ -1,0 +1,14 @@
+//! Proofs across crates, each through the real thing.
+
+mod changes;
+mod codec;
+mod connection;
+mod invariants;
+mod lake;
+mod pipeline;
+mod refusals;
+mod sandbox;
+mod snapshot;
+mod source;
+mod stars;
+mod warehouse;

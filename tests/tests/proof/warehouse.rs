@@ -1,0 +1,10 @@
+//! The warehouse's rules, through a real server and two made-up stars.
+
+mod dimensions;
+mod evolution;
+mod facts;
+mod history;
+mod house;
+mod ledger;
+mod placement;
+mod waiting;

@@ -1,0 +1,291 @@
+//! Two small stars, `shop` and `club`, that share the dimension `dim_place`; rows and results as text.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{
+    ArrayRef, Date32Array, Decimal128Array, Int32Array, RecordBatch, StringArray, Time64MicrosecondArray,
+};
+use star_contract::{Column, ColumnType, Description, Output, Reference, Role};
+use tokio_postgres::SimpleQueryMessage;
+use totesys_tests::TestDatabase;
+use totesys_warehouse::{
+    Begun, LakeStamp, Load, LoadReport, StarBatch, TableReport, Warehouse, WarehouseError, WarehouseOptions,
+};
+
+/// 2024-06-01 12:00 UTC; batch n has its snapshot n days later.
+const FIRST_NOON: i64 = 1_717_243_200_000_000;
+const DAY: i64 = 86_400_000_000;
+
+/// Rows for tables: `|` between values, `-` is NULL.
+pub(super) type Rows<'a> = &'a [(&'a str, &'a [&'a str])];
+
+pub(super) struct House {
+    pub(super) database: TestDatabase,
+    pub(super) warehouse: Warehouse,
+}
+
+impl House {
+    /// An empty warehouse with both stars prepared; `shop` owns `dim_place`.
+    pub(super) async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let warehouse = prepared(&database, &[shop(), club()]).await;
+        Self { database, warehouse }
+    }
+
+    /// Loads batch 1 with a place, a kind and a visit that no other test row is about, so that what
+    /// follows takes the way into a fact that is not empty.
+    pub(super) async fn lived_in() -> Self {
+        let mut house = Self::new().await;
+        let rows: Rows = &[
+            ("dim_place", &["1 | Leeds | -", "2 | York | -"]),
+            ("dim_kind", &["1 | walk-in"]),
+            ("fact_visit", &["99 | 2024-05-01 | 09:00:00.123 | 1 | 1 | 1.00"]),
+        ];
+        house.load("shop", 1, rows).await;
+        house
+    }
+
+    pub(super) async fn try_load(
+        &mut self,
+        star: &str,
+        batch: u64,
+        rows: Rows<'_>,
+    ) -> Result<LoadReport, WarehouseError> {
+        match self.warehouse.begin(star_batch(star, batch)).await? {
+            Begun::Load(mut load) => {
+                stage(&mut load, star, rows).await?;
+                load.commit().await
+            }
+            Begun::AlreadyLoaded(_) => panic!("batch {batch} of {star} was loaded before"),
+        }
+    }
+
+    pub(super) async fn load(&mut self, star: &str, batch: u64, rows: Rows<'_>) -> LoadReport {
+        self.try_load(star, batch, rows).await.unwrap_or_else(|error| panic!("batch {batch} of {star}: {error:?}"))
+    }
+
+    /// Loads visits alone, one batch of `shop` for each list, the first being batch 2.
+    pub(super) async fn visits(&mut self, batches: &[&[&str]]) -> Vec<TableReport> {
+        let mut reports = Vec::new();
+        for (batch, rows) in (2..).zip(batches) {
+            let report = self.load("shop", batch, &[("fact_visit", rows)]).await;
+            reports.push(of(&report, "fact_visit"));
+        }
+        reports
+    }
+
+    /// What a query gives, in the notation of [`Rows`].
+    pub(super) async fn rows(&self, sql: &str) -> Vec<String> {
+        rows(&self.database, sql).await
+    }
+
+    pub(super) async fn expect(&self, sql: &str, expected: &[&str]) {
+        assert_eq!(self.rows(sql).await, expected, "{sql}");
+    }
+}
+
+pub(super) async fn rows(database: &TestDatabase, sql: &str) -> Vec<String> {
+    let connection = database.connect().await;
+    connection.batch_execute("SET TimeZone = 'UTC'").await.expect("a session setting");
+    let messages = connection.simple_query(sql).await.unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+    let text = |message: SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => {
+            let values: Vec<&str> = (0..row.len()).map(|column| row.get(column).unwrap_or("-")).collect();
+            Some(values.join(" | "))
+        }
+        _ => None,
+    };
+    messages.into_iter().filter_map(text).collect()
+}
+
+pub(super) fn of(report: &LoadReport, table: &str) -> TableReport {
+    report.tables.iter().find(|entry| entry.table == table).cloned().expect("the table is reported")
+}
+
+pub(super) fn star_batch(star: &str, batch: u64) -> StarBatch {
+    StarBatch {
+        star: star.to_owned(),
+        batch,
+        snapshot_micros: FIRST_NOON + i64::try_from(batch).unwrap_or(0) * DAY,
+        component_digest: format!("digest of {star}"),
+        attempt: "test".to_owned(),
+    }
+}
+
+/// Stages each row as a record batch of its own, so that order across calls counts.
+pub(super) async fn stage(load: &mut Load<'_>, star: &str, rows: Rows<'_>) -> Result<(), WarehouseError> {
+    stage_as(load, &if star == "shop" { shop() } else { club() }, rows).await
+}
+
+pub(super) async fn stage_as(
+    load: &mut Load<'_>,
+    description: &Description,
+    rows: Rows<'_>,
+) -> Result<(), WarehouseError> {
+    for (table, lines) in rows {
+        let output = description.output(table).expect("a described table");
+        for line in *lines {
+            load.stage(table, &record_batch(output, &[line])).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn options() -> WarehouseOptions {
+    WarehouseOptions {
+        schema: "team".to_owned(),
+        side_schema: None,
+        statement_timeout: Duration::from_secs(60),
+        lock_timeout: Duration::from_secs(10),
+    }
+}
+
+pub(super) fn stamp() -> LakeStamp {
+    LakeStamp { lake_id: "lake-1".to_owned(), system_identifier: "7001".to_owned(), database: "source".to_owned() }
+}
+
+pub(super) fn owners() -> BTreeMap<String, String> {
+    BTreeMap::from([("dim_place".to_owned(), "shop".to_owned())])
+}
+
+pub(super) async fn connected(database: &TestDatabase) -> Warehouse {
+    Warehouse::connect(&database.settings(), &options(), &stamp()).await.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+pub(super) async fn prepared(database: &TestDatabase, stars: &[Description]) -> Warehouse {
+    let mut warehouse = connected(database).await;
+    warehouse.prepare(stars, &owners()).await.unwrap_or_else(|error| panic!("{error:?}"));
+    warehouse
+}
+
+const MONEY: ColumnType = ColumnType::Decimal { precision: 10, scale: 2 };
+
+pub(super) fn column(name: &str, column_type: ColumnType, nullable: bool) -> Column {
+    Column { name: name.to_owned(), column_type, nullable, extras: Vec::new() }
+}
+
+fn dimension(table: &str, columns: Vec<Column>) -> Output {
+    Output {
+        table: table.to_owned(),
+        role: Role::Dimension,
+        business_key: vec![columns[0].name.clone()],
+        columns,
+        surrogate_key: None,
+        references: Vec::new(),
+        keyed_by: None,
+        extras: Vec::new(),
+    }
+}
+
+fn fact(table: &str, surrogate: &str, columns: Vec<Column>, references: &[(&str, &str)]) -> Output {
+    let reference = |(column, table): &(&str, &str)| Reference {
+        column: (*column).to_owned(),
+        table: (*table).to_owned(),
+        target: (*column).to_owned(),
+    };
+    Output {
+        role: Role::Fact,
+        surrogate_key: Some(surrogate.to_owned()),
+        references: references.iter().map(reference).collect(),
+        ..dimension(table, columns)
+    }
+}
+
+fn star(name: &str, outputs: Vec<Output>) -> Description {
+    Description { star: name.to_owned(), version: "1".to_owned(), inputs: Vec::new(), outputs, extras: Vec::new() }
+}
+
+fn places() -> Output {
+    dimension(
+        "dim_place",
+        vec![
+            column("place_id", ColumnType::Int32, false),
+            column("town", ColumnType::Text, false),
+            column("district", ColumnType::Text, true),
+        ],
+    )
+}
+
+/// `dim_place` (shared), `dim_kind`, `fact_visit` with a nullable reference to `dim_kind`.
+pub(super) fn shop() -> Description {
+    let kinds = dimension(
+        "dim_kind",
+        vec![column("kind_id", ColumnType::Int32, false), column("label", ColumnType::Text, false)],
+    );
+    let mut visits = fact(
+        "fact_visit",
+        "visit_record_id",
+        vec![
+            column("visit_id", ColumnType::Int32, false),
+            column("made_date", ColumnType::Date, false),
+            column("made_time", ColumnType::Time, false),
+            column("place_id", ColumnType::Int32, false),
+            column("kind_id", ColumnType::Int32, true),
+            column("amount", MONEY, false),
+        ],
+        &[("place_id", "dim_place"), ("kind_id", "dim_kind")],
+    );
+    visits.extras = vec![("created".to_owned(), "made_date,made_time".to_owned())];
+    star("shop", vec![places(), kinds, visits])
+}
+
+/// `dim_place` (shared) and `fact_entry`.
+pub(super) fn club() -> Description {
+    let entries = fact(
+        "fact_entry",
+        "entry_record_id",
+        vec![column("entry_id", ColumnType::Int32, false), column("place_id", ColumnType::Int32, false)],
+        &[("place_id", "dim_place")],
+    );
+    star("club", vec![places(), entries])
+}
+
+/// Rows in the notation of [`Rows`] as Arrow.
+pub(super) fn record_batch(output: &Output, lines: &[&str]) -> RecordBatch {
+    let cells: Vec<Vec<Option<&str>>> = lines
+        .iter()
+        .map(|line| line.split('|').map(str::trim).map(|cell| (cell != "-").then_some(cell)).collect())
+        .collect();
+    let array = |position: usize, column: &Column| -> ArrayRef {
+        let cells = cells.iter().map(|row| row[position]);
+        match column.column_type {
+            ColumnType::Int32 => Arc::new(cells.map(|cell| cell.map(int)).collect::<Int32Array>()),
+            ColumnType::Text | ColumnType::Json => Arc::new(cells.collect::<StringArray>()),
+            ColumnType::Date => Arc::new(cells.map(|cell| cell.map(days)).collect::<Date32Array>()),
+            ColumnType::Time => Arc::new(cells.map(|cell| cell.map(micros)).collect::<Time64MicrosecondArray>()),
+            ColumnType::Decimal { precision, scale } => {
+                let digits = |cell: &str| i128::from(int(&cell.replace('.', "")));
+                let values: Decimal128Array = cells.map(|cell| cell.map(digits)).collect();
+                Arc::new(values.with_precision_and_scale(precision, scale.cast_signed()).expect("a decimal"))
+            }
+            other => panic!("these stars have no {other}"),
+        }
+    };
+    let columns = output.columns.iter().enumerate().map(|(position, column)| array(position, column)).collect();
+    RecordBatch::try_new(output.schema(), columns).expect("rows that fit their table")
+}
+
+fn int(cell: &str) -> i32 {
+    cell.parse().unwrap_or_else(|_| panic!("`{cell}` is no integer"))
+}
+
+/// Days since 1970 of a date from 1970 on, by counting.
+fn days(cell: &str) -> i32 {
+    let [year, month, day] = [0, 5, 8].map(|start| int(cell[start..].split('-').next().unwrap_or_default()));
+    let leap = |year: i32| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let before_year: i32 = (1970..year).map(|year| 365 + i32::from(leap(year))).sum();
+    let lengths = [31, 28 + i32::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months = usize::try_from(month - 1).unwrap_or_default();
+    before_year + lengths[..months].iter().sum::<i32>() + day - 1
+}
+
+/// Microseconds of a time such as `09:00:00.123`.
+fn micros(cell: &str) -> i64 {
+    let [hours, minutes] = [0, 3].map(|start| i64::from(int(&cell[start..start + 2])));
+    let seconds: f64 = cell[6..].parse().unwrap_or_else(|_| panic!("`{cell}` is no time"));
+    #[expect(clippy::cast_possible_truncation, reason = "rounded, and less than a minute")]
+    let seconds = (seconds * 1e6).round() as i64;
+    (hours * 60 + minutes) * 60_000_000 + seconds
+}
