@@ -79,6 +79,7 @@ pub struct Transformer {
     pushes: Vec<(String, Delivery, usize)>,
     rows: Flow,
     bytes: Flow,
+    refused: u64,
 }
 
 /// How much went in and came out.
@@ -100,6 +101,7 @@ impl Transformer {
             pushes: Vec::new(),
             rows: Flow::default(),
             bytes: Flow::default(),
+            refused: 0,
         })
     }
 
@@ -182,13 +184,18 @@ impl Transformer {
         for row in &outcome.refused {
             self.check_refusal(row)?;
         }
+        self.refused += outcome.refused.len() as u64;
+        // Every output may refuse a row once.
+        if self.refused > self.rows.pushed.saturating_mul(self.description.outputs.len() as u64) {
+            return Err(self.call.malformed("it refused more rows than it was pushed"));
+        }
         Ok(Produced { outputs, refused: outcome.refused })
     }
 
     fn check_flow(&self) -> Result<(), SandboxError> {
         let limits = self.call.store.data().limits();
-        let rows = (self.rows.pushed * limits.output_rows_factor).max(limits.output_rows_floor);
-        let bytes = (self.bytes.pushed * limits.output_bytes_factor).max(limits.output_bytes_floor);
+        let rows = self.rows.pushed.saturating_mul(limits.output_rows_factor).max(limits.output_rows_floor);
+        let bytes = self.bytes.pushed.saturating_mul(limits.output_bytes_factor).max(limits.output_bytes_floor);
         for (limit, allowed, asked) in
             [(LimitName::OutputRows, rows, self.rows.produced), (LimitName::OutputBytes, bytes, self.bytes.produced)]
         {

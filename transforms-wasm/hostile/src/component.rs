@@ -88,19 +88,8 @@ impl GuestTransformer for Transformer {
                 }
                 Ok(rows("dim_hostile", arrow_ipc))
             }
-            "refuse-beyond" => Ok(Outcome {
-                outputs: vec![],
-                refused: vec![RefusedRow {
-                    table,
-                    push: 0,
-                    row: u32::MAX,
-                    column: None,
-                    code: "beyond".into(),
-                    text: String::new(),
-                    extras: vec![],
-                }],
-                extras: vec![],
-            }),
+            "refuse-beyond" => Ok(refused(&table, u32::MAX, 1)),
+            "refuse-again" => Ok(refused(&table, 0, 1_000)),
             _ => Ok(rows("dim_hostile", arrow_ipc)),
         }
     }
@@ -112,6 +101,20 @@ impl GuestTransformer for Transformer {
 
 fn rows(table: &str, arrow_ipc: Vec<u8>) -> Outcome {
     Outcome { outputs: vec![OutputBatch { table: table.to_owned(), arrow_ipc }], refused: vec![], extras: vec![] }
+}
+
+/// One row refused so many times.
+fn refused(table: &str, row: u32, times: usize) -> Outcome {
+    let refusal = RefusedRow {
+        table: table.to_owned(),
+        push: 0,
+        row,
+        column: None,
+        code: "hostile".into(),
+        text: String::new(),
+        extras: vec![],
+    };
+    Outcome { outputs: vec![], refused: vec![refusal; times], extras: vec![] }
 }
 
 /// The same stream with its column `id` called `di`.

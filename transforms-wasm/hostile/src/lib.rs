@@ -14,6 +14,7 @@ pub const BEHAVIOURS: &[&str] = &[
     "flood",
     "log-flood",
     "refuse-beyond",
+    "refuse-again",
     "behave",
 ];
 
