@@ -96,6 +96,16 @@ pub enum HostError {
         /// The star.
         star: String,
     },
+    /// A batch holds rows of a table that the live component does not write any more.
+    #[error("batch {batch} of star `{star}` has rows of `{table}`, which its live component does not describe")]
+    NoLongerDescribed {
+        /// The star.
+        star: String,
+        /// The table.
+        table: String,
+        /// The batch.
+        batch: u64,
+    },
     /// A batch that records say exists is not there.
     #[error("batch {batch} has no manifest")]
     NoManifest {
@@ -132,6 +142,9 @@ impl HostError {
             Self::Overtaken { .. } => Some("nothing is lost: the next run sees what this one saw".into()),
             Self::TableNotIngested { .. } | Self::NoManifest { .. } => {
                 Some("the lake lost objects, or belongs to another version of the components".into())
+            }
+            Self::NoLongerDescribed { .. } => {
+                Some("let the star catch up with the component before, then publish this one again".into())
             }
             Self::Worker => Some("run again; the stage has left nothing half done".into()),
             Self::UnknownStar(_) => Some("`status` lists the live components".into()),

@@ -8,14 +8,15 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use star_contract::Delivery;
 use totesys_lake::{
-    Attempt, BatchNumber, CheckRecord, Committed, ExtractionRecord, Manifest, Micros, PreviousManifest, SourceIdentity,
-    Stored, TableCounts, TableEntry,
+    Attempt, BatchNumber, Bucket, CheckRecord, Committed, ExtractionRecord, FileEntry, Manifest, Micros,
+    PreviousManifest, SourceIdentity, Stored, TableCounts, TableEntry,
 };
 use totesys_source::{Baseline, ReadMode, SourceSnapshot, TableRequest};
 use tracing::{Instrument, info_span};
 
 use crate::catalog::Pinned;
-use crate::{HostError, Pipeline, quarantine, tables};
+use crate::quarantine::{self, Quarantine};
+use crate::{HostError, Pipeline, tables};
 
 use ingest::Ingested;
 
@@ -73,7 +74,7 @@ impl Pipeline {
         let snapshot = SourceSnapshot::open(self.source()?, &self.source_options, &requests).await?;
         let lake_id = self.claim_lake(snapshot.baseline()).await?;
         let mut modes = snapshot.decide(before.as_ref())?;
-        self.read_new_stars_whole(pinned, previous.as_deref(), &mut modes).await?;
+        self.read_new_inputs_whole(pinned, previous.as_deref(), &mut modes).await?;
 
         let attempt = Attempt::random()?;
         let batch = previous.as_ref().map_or(BatchNumber::FIRST, |manifest| manifest.batch.next());
@@ -156,8 +157,8 @@ impl Pipeline {
         }
     }
 
-    /// A star that the batch before did not know needs the history of its inputs, not their changes.
-    async fn read_new_stars_whole(
+    /// A star that did not read a table in the batch before needs the table's rows, not their changes.
+    async fn read_new_inputs_whole(
         &self,
         pinned: &Pinned,
         previous: Option<&Manifest>,
@@ -167,10 +168,13 @@ impl Pipeline {
             return Ok(());
         };
         let before = self.lake.catalog(previous.catalog).await?;
-        let known = |star: &String| before.as_ref().is_some_and(|record| record.stars.contains_key(star));
-        for (_, entry) in pinned.record.stars.iter().filter(|(star, _)| !known(star)) {
-            for input in &entry.description.inputs {
-                modes.insert(input.table.clone(), ReadMode::Whole { reason: "new-star" });
+        let read_before = |star: &String, table: &str| {
+            let entry = before.as_ref().and_then(|record| record.stars.get(star));
+            entry.is_some_and(|entry| entry.description.input(table).is_some())
+        };
+        for (star, entry) in &pinned.record.stars {
+            for input in entry.description.inputs.iter().filter(|input| !read_before(star, &input.table)) {
+                modes.insert(input.table.clone(), ReadMode::Whole { reason: "new-input" });
             }
         }
         Ok(())
@@ -182,10 +186,14 @@ impl Pipeline {
         read: &[TableRead],
         batch: BatchNumber,
         attempt: &Attempt,
-    ) -> Result<Vec<totesys_lake::FileEntry>, HostError> {
-        let refused = read.iter().flat_map(|table| table.ingested.refused.iter().map(|row| (&table.name, row)));
-        let lines: Vec<_> = refused.map(|(table, row)| quarantine::unreadable(table, row)).collect();
-        quarantine::store(&self.lake, totesys_lake::Bucket::Ingestion, "extract", batch, attempt.as_str(), &lines).await
+    ) -> Result<Vec<FileEntry>, HostError> {
+        let mut quarantine = Quarantine::new(&self.lake, Bucket::Ingestion, "extract", batch, attempt);
+        for table in read {
+            for row in &table.ingested.refused {
+                quarantine.add(&quarantine::unreadable(&table.name, row)).await?;
+            }
+        }
+        quarantine.finish().await
     }
 }
 

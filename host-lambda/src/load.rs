@@ -1,10 +1,14 @@
 //! The third stage: what a star made of a batch, into the warehouse.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow_array::{RecordBatch, new_null_array};
 use serde::Serialize;
-use star_contract::Description;
-use totesys_lake::{Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, TransformationRecord, read_parquet};
+use star_contract::{Column, Description, Output};
+use totesys_lake::{
+    Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, TableOutput, TransformationRecord, read_parquet,
+};
 use totesys_warehouse::{Begun, LedgerRow, Load, LoadReport, StarBatch, Warehouse};
 use tracing::{Instrument, info_span};
 
@@ -48,6 +52,7 @@ impl Pipeline {
         let Some(newest) = self.lake.newest_transformation(star).await?.map(|record| record.batch) else {
             return Ok(Vec::new());
         };
+        let live = &pinned.entry(star)?.description;
         let last = warehouse.loaded(star).await?;
         if let Some(last) = &last {
             self.follow(last).await?;
@@ -59,9 +64,8 @@ impl Pipeline {
         let mut done = Vec::new();
         while next <= newest {
             let record = self.lake.transformation(star, next).await?.ok_or(HostError::NoManifest { batch: next.0 })?;
-            let description = &pinned.entry(star)?.description;
             let span = info_span!("load", star, batch = next.0);
-            done.extend(Box::pin(self.load_batch(warehouse, description, &record)).instrument(span).await?);
+            done.extend(Box::pin(self.load_batch(warehouse, live, &record)).instrument(span).await?);
             next = next.next();
         }
         Ok(done)
@@ -83,7 +87,7 @@ impl Pipeline {
     async fn load_batch(
         &self,
         warehouse: &mut Warehouse,
-        description: &Description,
+        live: &Description,
         record: &TransformationRecord,
     ) -> Result<Option<StarLoad>, HostError> {
         let taken_at = self.batch(record.batch).await?.taken_at;
@@ -98,7 +102,7 @@ impl Pipeline {
         let report = match warehouse.begin(batch).await? {
             Begun::AlreadyLoaded(_) => return Ok(None),
             Begun::Load(mut load) => {
-                self.stage(&mut load, description, record).await?;
+                self.stage(&mut load, live, record).await?;
                 load.commit().await?
             }
         };
@@ -107,21 +111,43 @@ impl Pipeline {
         Ok(Some(StarLoad { star: record.star.clone(), batch: record.batch.0, report }))
     }
 
+    /// The files have the columns of the component that wrote them, the warehouse those of the live one.
     async fn stage(
         &self,
         load: &mut Load<'_>,
-        description: &Description,
+        live: &Description,
         record: &TransformationRecord,
     ) -> Result<(), HostError> {
+        let catalog = self.lake.catalog(record.catalog).await?;
+        let entry = catalog.as_ref().and_then(|catalog| catalog.stars.get(&record.star));
+        let wrote = entry.map(|entry| &entry.description);
         for output in &record.outputs {
-            let Some(described) = description.output(&output.table) else { continue };
-            for file in &output.files {
-                let bytes = self.lake.read_file(Bucket::TransformedData, file).await?;
-                for rows in read_parquet(bytes, &described.columns, BATCH_ROWS)? {
-                    let rows = rows?;
-                    load.stage(&output.table, &rows).await?;
-                    self.observer.passed(Stage::Load, &output.table, rows.num_rows() as u64, 0);
-                }
+            let described = wrote.and_then(|wrote| wrote.output(&output.table)).zip(live.output(&output.table));
+            let (written, live) = described.ok_or_else(|| HostError::NoLongerDescribed {
+                star: record.star.clone(),
+                table: output.table.clone(),
+                batch: record.batch.0,
+            })?;
+            let bytes: u64 = output.files.iter().map(|file| file.bytes).sum();
+            let span = info_span!("table", table = output.table, rows = output.rows, bytes);
+            self.stage_table(load, (written, live), output).instrument(span).await?;
+        }
+        Ok(())
+    }
+
+    async fn stage_table(
+        &self,
+        load: &mut Load<'_>,
+        (written, live): (&Output, &Output),
+        output: &TableOutput,
+    ) -> Result<(), HostError> {
+        for file in &output.files {
+            let bytes = self.lake.read_file(Bucket::TransformedData, file).await?;
+            self.observer.passed(Stage::Load, &output.table, 0, file.bytes);
+            for rows in read_parquet(bytes, &written.columns, BATCH_ROWS)? {
+                let rows = with_columns_of(live, &rows?);
+                load.stage(&output.table, &rows).await?;
+                self.observer.passed(Stage::Load, &output.table, rows.num_rows() as u64, 0);
             }
         }
         Ok(())
@@ -162,6 +188,18 @@ impl Pipeline {
 pub(crate) async fn prepare(warehouse: &mut Warehouse, pinned: &Pinned) -> Result<(), HostError> {
     let descriptions: Vec<Description> = pinned.descriptions().cloned().collect();
     Ok(warehouse.prepare(&descriptions, &pinned.record.owners).await?)
+}
+
+/// The rows with the live columns in their order; one that was not written yet is NULL. Whether the table takes that
+/// is the warehouse's to say.
+fn with_columns_of(live: &Output, rows: &RecordBatch) -> RecordBatch {
+    let column = |column: &Column| {
+        let written = rows.column_by_name(&column.name).map(Arc::clone);
+        let values = written.unwrap_or_else(|| new_null_array(&column.column_type.arrow(), rows.num_rows()));
+        (column.name.clone(), values, true)
+    };
+    let columns = live.columns.iter().map(column);
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap_or_else(|_| rows.clone())
 }
 
 fn loaded_table(table: &totesys_warehouse::TableReport) -> LoadedTable {

@@ -1,5 +1,7 @@
 //! Refused rows, as JSON lines: the one place in the lake, besides the data, where row values stand.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
@@ -10,7 +12,7 @@ use arrow_schema::DataType;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use star_contract::RefusedRow;
-use totesys_lake::{BatchNumber, Bucket, FileEntry, Lake, Micros, keys};
+use totesys_lake::{Attempt, BatchNumber, Bucket, FileEntry, Lake, Micros, keys};
 use totesys_postgres::RefusedValue;
 
 use crate::HostError;
@@ -36,21 +38,55 @@ pub(crate) fn refused(refusal: &RefusedRow, pushed: &RecordBatch) -> Value {
     })
 }
 
-/// Stores lines as one file, if there are any.
-pub(crate) async fn store(
-    lake: &Lake,
+/// About how large a file of refused rows gets.
+const FILE_BYTES: usize = 4 << 20;
+
+/// Writes refused rows in files of bounded size, so that memory stays bounded however many there are.
+pub(crate) struct Quarantine {
+    lake: Arc<Lake>,
     bucket: Bucket,
-    refuser: &str,
+    /// The stage or star that refuses.
+    refuser: String,
     batch: BatchNumber,
-    writer: &str,
-    lines: &[Value],
-) -> Result<Vec<FileEntry>, HostError> {
-    if lines.is_empty() {
-        return Ok(Vec::new());
+    attempt: Attempt,
+    lines: String,
+    files: Vec<FileEntry>,
+}
+
+impl Quarantine {
+    pub(crate) fn new(lake: &Arc<Lake>, bucket: Bucket, refuser: &str, batch: BatchNumber, attempt: &Attempt) -> Self {
+        Self {
+            lake: Arc::clone(lake),
+            bucket,
+            refuser: refuser.to_owned(),
+            batch,
+            attempt: attempt.clone(),
+            lines: String::new(),
+            files: Vec::new(),
+        }
     }
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let key = keys::quarantine(refuser, batch, writer, 0);
-    Ok(vec![lake.put_lines(bucket, key, refuser, Bytes::from(text)).await?])
+
+    pub(crate) async fn add(&mut self, row: &Value) -> Result<(), HostError> {
+        self.lines += &format!("{row}\n");
+        if self.lines.len() >= FILE_BYTES { self.store().await } else { Ok(()) }
+    }
+
+    /// The files, once everything is in them.
+    pub(crate) async fn finish(mut self) -> Result<Vec<FileEntry>, HostError> {
+        self.store().await?;
+        Ok(self.files)
+    }
+
+    async fn store(&mut self) -> Result<(), HostError> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let part = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        let key = keys::quarantine(&self.refuser, self.batch, self.attempt.as_str(), part);
+        let lines = Bytes::from(std::mem::take(&mut self.lines));
+        self.files.push(self.lake.put_lines(self.bucket, key, &self.refuser, lines).await?);
+        Ok(())
+    }
 }
 
 /// One value: numbers, dates and the like as text, so that nothing is rounded.

@@ -6,13 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use totesys_lake::{
-    Attempt, BatchNumber, Bucket, Committed, Manifest, Micros, TableEntry, TableOutput, TransformationRecord,
-};
+use totesys_lake::{Attempt, BatchNumber, Committed, Manifest, Micros, TableEntry, TableOutput, TransformationRecord};
 use tracing::{Instrument, info_span};
 
 use crate::catalog::Pinned;
-use crate::{HostError, Pipeline, quarantine};
+use crate::{HostError, Pipeline};
 
 use flow::{Flow, Produced};
 
@@ -53,9 +51,9 @@ impl Pipeline {
         if let Some(last) = self.lake.newest_transformation(star).await? {
             return Ok(last.batch.next());
         }
-        // A star begins with the first batch that was made under a catalog that knew it.
-        let mut first = newest;
-        while first.0 > BatchNumber::FIRST.0 {
+        // A star begins with the first batch that was made under a catalog that knew it, which may be the next one.
+        let mut first = newest.next();
+        while first > BatchNumber::FIRST {
             let before = self.batch(BatchNumber(first.0 - 1)).await?;
             let catalog = self.lake.catalog(before.catalog).await?;
             if !catalog.is_some_and(|record| record.stars.contains_key(star)) {
@@ -82,7 +80,9 @@ impl Pipeline {
         let manifest = self.batch(batch).await?;
         let entry = pinned.entry(star)?;
         let attempt = Attempt::random()?;
-        let mut changed = false;
+        // Another component may make something else of inputs that did not change.
+        let last = self.lake.newest_transformation(star).await?;
+        let mut changed = last.is_none_or(|last| last.digest != entry.digest);
         let mut inputs: Vec<TableEntry> = Vec::new();
         for input in &entry.description.inputs {
             let table = manifest.tables.get(&input.table).ok_or_else(|| HostError::TableNotIngested {
@@ -93,7 +93,7 @@ impl Pipeline {
             changed |= table.changed;
             inputs.push(table.clone());
         }
-        let Produced { outputs, refused } = if changed {
+        let Produced { outputs, refused_by_code, quarantine } = if changed {
             let component = self.component(pinned, star).await?;
             let flow = Flow {
                 lake: Arc::clone(&self.lake),
@@ -102,19 +102,13 @@ impl Pipeline {
                 digest: entry.digest.clone(),
                 batch,
                 taken_at: manifest.taken_at,
+                attempt: attempt.clone(),
             };
             flow.run(component, inputs).await?
         } else {
             Produced::default()
         };
 
-        let mut refused_by_code = BTreeMap::new();
-        for (code, _) in &refused {
-            *refused_by_code.entry(code.clone()).or_insert(0) += 1;
-        }
-        let lines: Vec<_> = refused.into_iter().map(|(_, line)| line).collect();
-        let quarantine =
-            quarantine::store(&self.lake, Bucket::TransformedData, star, batch, attempt.as_str(), &lines).await?;
         let record = TransformationRecord {
             batch,
             star: star.to_owned(),
@@ -124,7 +118,7 @@ impl Pipeline {
             contract_version: entry.contract_version.clone(),
             catalog: pinned.record.number,
             outputs,
-            refused: lines.len() as u64,
+            refused: refused_by_code.values().sum(),
             refused_by_code,
             quarantine,
             started_at,

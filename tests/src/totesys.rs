@@ -59,6 +59,7 @@ pub struct Totesys {
     pub lake: Arc<Lake>,
     /// The stages.
     pub pipeline: Pipeline,
+    places: Places,
     _local: LocalLake,
 }
 
@@ -92,8 +93,14 @@ impl Totesys {
             warehouse_options: warehouse_options(),
             publishers: vec![key.public()],
         };
-        let pipeline = Pipeline::new(Arc::clone(&lake), places, Limits::default(), Arc::new(())).expect("a pipeline");
-        Self { source, warehouse, lake, pipeline, _local: local }
+        let pipeline = pipeline(&lake, &places, Limits::default());
+        Self { source, warehouse, lake, pipeline, places, _local: local }
+    }
+
+    /// Another pipeline over the same, with other limits.
+    #[must_use]
+    pub fn pipeline_within(&self, limits: Limits) -> Pipeline {
+        pipeline(&self.lake, &self.places, limits)
     }
 
     /// Runs a batch in which no star may fail.
@@ -159,6 +166,10 @@ impl Totesys {
         }
         contents
     }
+}
+
+fn pipeline(lake: &Arc<Lake>, places: &Places, limits: Limits) -> Pipeline {
+    Pipeline::new(Arc::clone(lake), places.clone(), limits, Arc::new(())).expect("the sandbox starts")
 }
 
 fn warehouse_options() -> WarehouseOptions {

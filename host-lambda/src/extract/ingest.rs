@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow_array::RecordBatch;
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, ParquetRoller, Part, PartSpec, keys};
@@ -28,13 +28,16 @@ pub(super) struct Ingested {
 }
 
 impl Context<'_> {
-    /// Reads the table's ranges at once; their files stand in the order of the ranges.
+    /// Reads as many of the table's ranges at once as there are connections; their files stand in the order of the
+    /// ranges.
     pub(super) async fn ingest(&self, table: &str, mode: &ReadMode) -> Result<Ingested, HostError> {
         let ranges = self.snapshot.ranges(table, mode).await?;
         let parts = Arc::new(AtomicU32::new(0));
         let read = ranges.into_iter().map(|range| self.range(table, mode, range, Arc::clone(&parts)));
+        // No more than can be read: each holds a thread for its writer.
+        let mut read = stream::iter(read).buffered(self.pipeline.source_options.connections.max(1));
         let mut all = Ingested::default();
-        for range in try_join_all(read).await? {
+        while let Some(range) = read.try_next().await? {
             all.rows += range.rows;
             all.files.extend(range.files);
             all.refused.extend(range.refused);

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use serde_json::Value;
 use star_contract::{Delivery, Description, Input, MAX_PUSH_BYTES, MAX_PUSH_ROWS};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use totesys_lake::{
-    BatchNumber, Bucket, DEFAULT_PART_BYTES, FileEntry, Lake, Micros, ParquetRoller, Part, PartSpec, TableEntry,
-    TableOutput, keys, read_parquet,
+    Attempt, BatchNumber, Bucket, DEFAULT_PART_BYTES, FileEntry, Lake, Micros, ParquetRoller, Part, PartSpec,
+    TableEntry, TableOutput, keys, read_parquet,
 };
 use totesys_sandbox::{Loaded, Produced as Given};
+use tracing::{Span, info_span};
 
 use super::in_described_order;
-use crate::{HostError, Observer, Stage, quarantine};
+use crate::quarantine::{self, Quarantine};
+use crate::{HostError, Observer, Stage};
 
 /// Batches that may wait between two steps.
 const QUEUE: usize = 4;
@@ -27,8 +28,10 @@ const IPC_SLACK: usize = 64 * 1024;
 #[derive(Default)]
 pub(super) struct Produced {
     pub(super) outputs: Vec<TableOutput>,
-    /// Reason code and quarantine line of each refused row.
-    pub(super) refused: Vec<(String, Value)>,
+    /// Refused rows by reason.
+    pub(super) refused_by_code: BTreeMap<String, u64>,
+    /// The files that keep them.
+    pub(super) quarantine: Vec<FileEntry>,
 }
 
 /// One star's batch on its way through.
@@ -39,6 +42,14 @@ pub(super) struct Flow {
     pub(super) digest: String,
     pub(super) batch: BatchNumber,
     pub(super) taken_at: Micros,
+    pub(super) attempt: Attempt,
+}
+
+/// What goes from one step to the next. A channel that closes without `End` belongs to a step that failed: what came
+/// through it is part of a whole that does not exist, and must not be finished.
+enum Step<T> {
+    Rows(T),
+    End,
 }
 
 /// Rows of one input, small enough for one push.
@@ -55,39 +66,49 @@ impl Flow {
         let (push, pushes) = mpsc::channel(QUEUE);
         let (give, given) = mpsc::channel(QUEUE);
         let reader = tokio::task::spawn_blocking({
-            let (flow, runtime) = (Arc::clone(&flow), runtime.clone());
-            move || flow.read(&runtime, &tables, &push)
+            let (flow, runtime, span) = (Arc::clone(&flow), runtime.clone(), Span::current());
+            move || span.in_scope(|| flow.read(&runtime, &tables, &push))
         });
         let transformer = tokio::task::spawn_blocking({
-            let flow = Arc::clone(&flow);
-            move || flow.transform(&component, pushes, &give)
+            let (flow, runtime, span) = (Arc::clone(&flow), runtime.clone(), Span::current());
+            move || span.in_scope(|| flow.transform(&runtime, &component, pushes, &give))
         });
         let writer = tokio::task::spawn_blocking({
-            let flow = Arc::clone(&flow);
-            move || flow.write(&runtime, given)
+            let (flow, span) = (Arc::clone(&flow), Span::current());
+            move || span.in_scope(|| flow.write(&runtime, given))
         });
         let (read, transformed, written) = tokio::join!(reader, transformer, writer);
         // Whoever fails makes its neighbours stop quietly, so exactly one of these has something to say.
         read.map_err(|_| HostError::Worker)??;
-        let refused = transformed.map_err(|_| HostError::Worker)??;
+        let (refused_by_code, quarantine) = transformed.map_err(|_| HostError::Worker)??;
         let outputs = written.map_err(|_| HostError::Worker)??;
-        Ok(Produced { outputs: in_described_order(outputs, &flow.description), refused })
+        Ok(Produced { outputs: in_described_order(outputs, &flow.description), refused_by_code, quarantine })
     }
 
     /// Snapshots first, in described order, then changes.
-    fn read(&self, runtime: &Handle, tables: &[TableEntry], push: &mpsc::Sender<Pushable>) -> Result<(), HostError> {
+    fn read(
+        &self,
+        runtime: &Handle,
+        tables: &[TableEntry],
+        push: &mpsc::Sender<Step<Pushable>>,
+    ) -> Result<(), HostError> {
         for delivery in [Delivery::Snapshot, Delivery::Changes] {
             for (index, input) in self.description.inputs.iter().enumerate() {
                 if input.delivery != delivery {
                     continue;
                 }
-                for file in &tables[index].files {
+                let table = &tables[index];
+                let bytes: u64 = table.files.iter().map(|file| file.bytes).sum();
+                let _table = info_span!("table", table = input.table, rows = table.rows, bytes).entered();
+                for file in &table.files {
                     if !self.read_file(runtime, index, input, file, push)? {
                         return Ok(());
                     }
                 }
             }
         }
+        // Whether anybody still listens is the listener's to say.
+        let _ = push.blocking_send(Step::End);
         Ok(())
     }
 
@@ -98,7 +119,7 @@ impl Flow {
         index: usize,
         input: &Input,
         file: &FileEntry,
-        push: &mpsc::Sender<Pushable>,
+        push: &mpsc::Sender<Step<Pushable>>,
     ) -> Result<bool, HostError> {
         let bytes = runtime.block_on(self.lake.read_file(Bucket::Ingestion, file))?;
         for rows in read_parquet(bytes, &input.columns, MAX_PUSH_ROWS)? {
@@ -108,7 +129,7 @@ impl Flow {
                     let half = rows.num_rows() / 2;
                     pending.push(rows.slice(half, rows.num_rows() - half));
                     pending.push(rows.slice(0, half));
-                } else if push.blocking_send(Pushable { input: index, rows }).is_err() {
+                } else if push.blocking_send(Step::Rows(Pushable { input: index, rows })).is_err() {
                     return Ok(false);
                 }
             }
@@ -118,29 +139,39 @@ impl Flow {
 
     fn transform(
         &self,
+        runtime: &Handle,
         component: &Loaded,
-        mut pushes: mpsc::Receiver<Pushable>,
-        give: &mpsc::Sender<(String, RecordBatch)>,
-    ) -> Result<Vec<(String, Value)>, HostError> {
+        mut pushes: mpsc::Receiver<Step<Pushable>>,
+        give: &mpsc::Sender<Step<(String, RecordBatch)>>,
+    ) -> Result<(BTreeMap<String, u64>, Vec<FileEntry>), HostError> {
         let mut transformer = component.begin(self.batch.0, Arc::clone(&self.description))?;
-        let mut refused = Vec::new();
+        let mut refused_by_code = BTreeMap::new();
+        let star = &self.description.star;
+        let mut quarantine = Quarantine::new(&self.lake, Bucket::TransformedData, star, self.batch, &self.attempt);
         // A row of a snapshot may be refused later than by its own push, so its push is kept.
         let mut kept: Vec<Option<RecordBatch>> = Vec::new();
-        let mut accept = |given: Given, kept: &[Option<RecordBatch>]| {
+        let mut accept = |given: Given, kept: &[Option<RecordBatch>]| -> Result<bool, HostError> {
             for refusal in given.refused {
                 if let Some(Some(rows)) = kept.get(refusal.push as usize) {
-                    refused.push((refusal.code.clone(), quarantine::refused(&refusal, rows)));
+                    runtime.block_on(quarantine.add(&quarantine::refused(&refusal, rows)))?;
+                    *refused_by_code.entry(refusal.code).or_insert(0) += 1;
                 }
             }
-            given.outputs.into_iter().all(|output| give.blocking_send(output).is_ok())
+            Ok(given.outputs.into_iter().all(|output| give.blocking_send(Step::Rows(output)).is_ok()))
         };
-        while let Some(Pushable { input, rows }) = pushes.blocking_recv() {
+        let nothing = || Ok((BTreeMap::new(), Vec::new()));
+        loop {
+            let Pushable { input, rows } = match pushes.blocking_recv() {
+                Some(Step::Rows(pushable)) => pushable,
+                Some(Step::End) => break,
+                None => return nothing(),
+            };
             let input = &self.description.inputs[input];
             let given = transformer.push(&input.table, &rows)?;
-            self.observer.passed(Stage::Transform, &input.table, rows.num_rows() as u64, 0);
+            self.observer.passed(Stage::Transform, &input.table, rows.num_rows() as u64, pushed_bytes(&rows) as u64);
             kept.push(Some(rows));
-            if !accept(given, &kept) {
-                return Ok(Vec::new());
+            if !accept(given, &kept)? {
+                return nothing();
             }
             if input.delivery == Delivery::Changes
                 && let Some(last) = kept.last_mut()
@@ -148,17 +179,25 @@ impl Flow {
                 *last = None;
             }
         }
-        accept(transformer.finish()?, &kept);
-        Ok(refused)
+        if accept(transformer.finish()?, &kept)? {
+            let _ = give.blocking_send(Step::End);
+        }
+        Ok((refused_by_code, runtime.block_on(quarantine.finish())?))
     }
 
     fn write(
         &self,
         runtime: &Handle,
-        mut given: mpsc::Receiver<(String, RecordBatch)>,
+        mut given: mpsc::Receiver<Step<(String, RecordBatch)>>,
     ) -> Result<Vec<TableOutput>, HostError> {
         let mut tables: BTreeMap<String, (ParquetRoller, TableOutput)> = BTreeMap::new();
-        while let Some((table, rows)) = given.blocking_recv() {
+        loop {
+            let (table, rows) = match given.blocking_recv() {
+                Some(Step::Rows(rows)) => rows,
+                Some(Step::End) => break,
+                // Full parts that were stored are what the next attempt stores as well; the rest is no part.
+                None => return Ok(Vec::new()),
+            };
             if !tables.contains_key(&table) {
                 let Some(started) = self.start(&table) else { continue };
                 tables.insert(table.clone(), started);

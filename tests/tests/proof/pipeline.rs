@@ -1,6 +1,8 @@
 //! Running again, running while others are at work, and starting over after a crash between stages.
 
 use host_lambda::Extraction;
+use totesys_lake::Bucket;
+use totesys_sandbox::Limits;
 use totesys_tests::{Data, STARS, Totesys};
 
 fn added(before: &[String], after: &[String]) -> Vec<String> {
@@ -73,6 +75,21 @@ async fn batches_left_by_a_run_that_died_are_taken_up_in_order() {
         .warehouse_rows("SELECT units_sold FROM fact_sales_order WHERE sales_order_id = 9 ORDER BY sales_record_id")
         .await;
     assert_eq!(versions.into_iter().flatten().flatten().collect::<Vec<_>>(), ["1", "2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transform_that_fails_halfway_leaves_nothing_for_the_next_to_stumble_over() {
+    let totesys = Totesys::start(Data::Sample).await;
+    // Enough for the first dimensions, not for the facts.
+    let limits = Limits { output_rows_factor: 0, output_rows_floor: 40, ..Limits::default() };
+    let tight = totesys.pipeline_within(limits);
+    tight.extract().await.unwrap();
+    let error = tight.transform("sales").await.unwrap_err();
+    assert!(error.to_string().contains("over the limit of output rows of a batch (40"), "{error}");
+    assert!(totesys.lake.list(Bucket::TransformedData, "parquets/", None).await.unwrap().is_empty());
+    totesys.run().await;
+    let orders = totesys.source_rows("SELECT count(*) FROM sales_order").await;
+    assert_eq!(totesys.warehouse_rows("SELECT count(*) FROM fact_sales_order").await, orders);
 }
 
 #[tokio::test(flavor = "multi_thread")]
