@@ -55,8 +55,8 @@ async fn perform(arguments: &Arguments) -> Result<()> {
     let mut settings = Settings::read(arguments.settings.as_deref(), std::env::vars())?;
     if arguments.verbose {
         settings.log.level = "debug,hyper=info,aws=info,h2=info,rustls=info".into();
-    } else if !matches!(arguments.verb, Verb::Run(_)) && settings.log.level == "info" {
-        // Only a run speaks of what it does at info; other verbs say it themselves.
+    } else if settings.log.level == "info" && !matches!(&arguments.verb, Verb::Run(run) if run.every.is_some()) {
+        // Whoever waits for a verb reads what it prints; whoever comes later reads the log.
         settings.log.level = "warn".into();
     }
     host_lambda::telemetry::start(&settings.log)?;
