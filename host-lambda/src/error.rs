@@ -106,6 +106,15 @@ pub enum HostError {
         /// The batch.
         batch: u64,
     },
+    /// Rows of a file cannot take the columns of the table they are for.
+    #[error("rows of `{table}` cannot be given the live component's columns")]
+    Columns {
+        /// The table.
+        table: String,
+        /// Why.
+        #[source]
+        source: arrow_schema::ArrowError,
+    },
     /// A batch that records say exists is not there.
     #[error("batch {batch} has no manifest")]
     NoManifest {
@@ -143,11 +152,25 @@ impl HostError {
             Self::TableNotIngested { .. } | Self::NoManifest { .. } => {
                 Some("the lake lost objects, or belongs to another version of the components".into())
             }
+            Self::Columns { .. } => Some("let the star catch up with the component before, then publish this one".into()),
             Self::NoLongerDescribed { .. } => {
                 Some("let the star catch up with the component before, then publish this one again".into())
             }
             Self::Worker => Some("run again; the stage has left nothing half done".into()),
             Self::UnknownStar(_) => Some("`status` lists the live components".into()),
+        }
+    }
+}
+
+impl HostError {
+    /// Whether the same stage may succeed in a moment: a server that restarts, a lock, a throttled request.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Source(error) => error.is_transient(),
+            Self::Lake(error) => error.is_transient(),
+            Self::Warehouse(error) => error.is_transient(),
+            _ => false,
         }
     }
 }

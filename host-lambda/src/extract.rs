@@ -62,11 +62,15 @@ impl Pipeline {
     /// When the source or the lake fails; the next extraction sees everything this one saw.
     pub async fn extract(&self) -> Result<Extraction, HostError> {
         let pinned = self.pin().await?;
-        // Boxed: the future nests deeper than the compiler's default limit for laying types out.
-        Box::pin(self.extract_pinned(&pinned)).instrument(info_span!("extract")).await
+        self.extract_pinned(&pinned).await
     }
 
-    async fn extract_pinned(&self, pinned: &Pinned) -> Result<Extraction, HostError> {
+    pub(crate) async fn extract_pinned(&self, pinned: &Pinned) -> Result<Extraction, HostError> {
+        // Boxed: the future nests deeper than the compiler's default limit for laying types out.
+        Box::pin(self.extract_batch(pinned)).instrument(info_span!("extract")).await
+    }
+
+    async fn extract_batch(&self, pinned: &Pinned) -> Result<Extraction, HostError> {
         let started_at = Micros::now();
         let requests = tables::requested(pinned.descriptions())?;
         let previous = self.lake.newest_manifest().await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, new_null_array};
+use arrow_schema::ArrowError;
 use serde::Serialize;
 use star_contract::{Column, Description, Output};
 use totesys_lake::{
@@ -37,13 +38,22 @@ impl Pipeline {
     /// When the lake or the warehouse fails; a batch is loaded wholly or not at all.
     pub async fn load(&self, star: &str) -> Result<Vec<StarLoad>, HostError> {
         let pinned = self.pin().await?;
-        let Some(stamp) = self.stamp().await? else { return Ok(Vec::new()) };
-        let mut warehouse = self.warehouse(&stamp).await?;
-        prepare(&mut warehouse, &pinned).await?;
-        self.load_star(&mut warehouse, &pinned, star).await
+        match self.prepared_warehouse(&pinned).await? {
+            Some(mut warehouse) => self.load_star(&mut warehouse, &pinned, star).await,
+            None => Ok(Vec::new()),
+        }
     }
 
-    async fn load_star(
+    /// The warehouse, connected and in line with the live components; none before the first batch.
+    pub(crate) async fn prepared_warehouse(&self, pinned: &Pinned) -> Result<Option<Warehouse>, HostError> {
+        let Some(stamp) = self.stamp().await? else { return Ok(None) };
+        let mut warehouse = self.warehouse(&stamp).await?;
+        let descriptions: Vec<Description> = pinned.descriptions().cloned().collect();
+        warehouse.prepare(&descriptions, &pinned.record.owners).await?;
+        Ok(Some(warehouse))
+    }
+
+    pub(crate) async fn load_star(
         &self,
         warehouse: &mut Warehouse,
         pinned: &Pinned,
@@ -145,7 +155,8 @@ impl Pipeline {
             let bytes = self.lake.read_file(Bucket::TransformedData, file).await?;
             self.observer.passed(Stage::Load, &output.table, 0, file.bytes);
             for rows in read_parquet(bytes, &written.columns, BATCH_ROWS)? {
-                let rows = with_columns_of(live, &rows?);
+                let rows = with_columns_of(live, &rows?)
+                    .map_err(|source| HostError::Columns { table: output.table.clone(), source })?;
                 load.stage(&output.table, &rows).await?;
                 self.observer.passed(Stage::Load, &output.table, rows.num_rows() as u64, 0);
             }
@@ -184,22 +195,16 @@ impl Pipeline {
     }
 }
 
-/// Brings the warehouse in line with the live components.
-pub(crate) async fn prepare(warehouse: &mut Warehouse, pinned: &Pinned) -> Result<(), HostError> {
-    let descriptions: Vec<Description> = pinned.descriptions().cloned().collect();
-    Ok(warehouse.prepare(&descriptions, &pinned.record.owners).await?)
-}
-
 /// The rows with the live columns in their order; one that was not written yet is NULL. Whether the table takes that
 /// is the warehouse's to say.
-fn with_columns_of(live: &Output, rows: &RecordBatch) -> RecordBatch {
+fn with_columns_of(live: &Output, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column = |column: &Column| {
         let written = rows.column_by_name(&column.name).map(Arc::clone);
         let values = written.unwrap_or_else(|| new_null_array(&column.column_type.arrow(), rows.num_rows()));
         (column.name.clone(), values, true)
     };
     let columns = live.columns.iter().map(column);
-    RecordBatch::try_from_iter_with_nullable(columns).unwrap_or_else(|_| rows.clone())
+    RecordBatch::try_from_iter_with_nullable(columns)
 }
 
 fn loaded_table(table: &totesys_warehouse::TableReport) -> LoadedTable {

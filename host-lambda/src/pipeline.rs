@@ -8,7 +8,7 @@ use totesys_sandbox::{Limits, PublicKey, Sandbox};
 use totesys_source::SourceOptions;
 use totesys_warehouse::{LakeStamp, Warehouse, WarehouseOptions};
 
-use crate::{HostError, Observer};
+use crate::{HostError, Observer, Retries};
 
 /// Where a pipeline reads and writes. A stage that does not touch a database needs no settings for it.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub struct Pipeline {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) publishers: Vec<PublicKey>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) retries: Retries,
     source: Option<ConnectionSettings>,
     pub(crate) source_options: SourceOptions,
     warehouse: Option<ConnectionSettings>,
@@ -53,11 +54,18 @@ impl Pipeline {
             sandbox: Arc::new(Sandbox::new(limits)?),
             publishers: places.publishers,
             observer,
+            retries: Retries::default(),
             source: places.source,
             source_options: places.source_options,
             warehouse: places.warehouse,
             warehouse_options: places.warehouse_options,
         })
+    }
+
+    /// The same with other retries.
+    #[must_use]
+    pub fn with_retries(self, retries: Retries) -> Self {
+        Self { retries, ..self }
     }
 
     pub(crate) fn source(&self) -> Result<&ConnectionSettings, HostError> {

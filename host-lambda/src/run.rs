@@ -1,7 +1,9 @@
 //! The three stages in turn, on one machine.
 
 use serde::Serialize;
+use totesys_warehouse::Warehouse;
 
+use crate::catalog::Pinned;
 use crate::{Extraction, HostError, Pipeline, StarLoad, StarTransformation};
 
 /// What a run did.
@@ -28,27 +30,46 @@ pub struct StarFailure {
 }
 
 impl Pipeline {
-    /// Extracts once, then lets every star catch up. A star that fails does not hold up the others.
+    /// Extracts once, then lets every star catch up, all under one catalog record. A star that fails does not hold
+    /// up the others; what may pass is tried again.
     ///
     /// # Errors
     /// When nothing could be extracted, or no component is live.
     pub async fn run(&self) -> Result<RunReport, HostError> {
-        let extraction = self.extract().await?;
+        let pinned = self.retries.run("catalog", async || self.pin().await).await?;
+        let extraction = self.retries.run("extract", async || self.extract_pinned(&pinned).await).await?;
         let mut report = RunReport { extraction, transformations: vec![], loads: vec![], failures: vec![] };
-        let pinned = self.pin().await?;
         for star in pinned.stars() {
-            match self.transform(star).await {
+            match self.retries.run("transform", async || self.transform_pinned(&pinned, star).await).await {
                 Ok(done) => report.transformations.extend(done),
                 Err(error) => report.fail(star, error),
             }
         }
+        let mut warehouse = None;
         for star in pinned.stars() {
-            match self.load(star).await {
+            match self.retries.run("load", async || self.load_over(&mut warehouse, &pinned, star).await).await {
                 Ok(done) => report.loads.extend(done),
                 Err(error) => report.fail(star, error),
             }
         }
         Ok(report)
+    }
+
+    /// Loads a star over the connection there is, or a new one; after a failure its state is unknown and it goes.
+    async fn load_over(
+        &self,
+        connected: &mut Option<Warehouse>,
+        pinned: &Pinned,
+        star: &str,
+    ) -> Result<Vec<StarLoad>, HostError> {
+        let warehouse = match connected.take() {
+            Some(warehouse) => Some(warehouse),
+            None => self.prepared_warehouse(pinned).await?,
+        };
+        let Some(mut warehouse) = warehouse else { return Ok(Vec::new()) };
+        let done = self.load_star(&mut warehouse, pinned, star).await?;
+        *connected = Some(warehouse);
+        Ok(done)
     }
 }
 

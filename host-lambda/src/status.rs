@@ -6,7 +6,6 @@ use serde::Serialize;
 use totesys_lake::Micros;
 use totesys_warehouse::{LedgerRow, TableSummary};
 
-use crate::load::prepare;
 use crate::{HostError, Pipeline};
 
 /// How a pipeline stands.
@@ -102,9 +101,10 @@ impl Pipeline {
     }
 
     async fn warehouse_status(&self) -> Result<(Vec<LedgerRow>, Vec<TableSummary>), HostError> {
-        let Some(stamp) = self.stamp().await? else { return Ok(Default::default()) };
-        let mut warehouse = self.warehouse(&stamp).await?;
-        prepare(&mut warehouse, &self.pin().await?).await?;
+        if self.lake.identity().await?.is_none() {
+            return Ok(Default::default());
+        }
+        let Some(warehouse) = self.prepared_warehouse(&self.pin().await?).await? else { return Ok(Default::default()) };
         let summary = warehouse.summary().await?;
         Ok((summary.stars, summary.tables))
     }

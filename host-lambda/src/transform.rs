@@ -34,6 +34,14 @@ impl Pipeline {
     /// When the component, its artefact or the lake fails; the batch waits.
     pub async fn transform(&self, star: &str) -> Result<Vec<StarTransformation>, HostError> {
         let pinned = self.pin().await?;
+        self.transform_pinned(&pinned, star).await
+    }
+
+    pub(crate) async fn transform_pinned(
+        &self,
+        pinned: &Pinned,
+        star: &str,
+    ) -> Result<Vec<StarTransformation>, HostError> {
         let Some(newest) = self.lake.newest_manifest().await?.map(|manifest| manifest.batch) else {
             return Ok(Vec::new());
         };
@@ -41,7 +49,7 @@ impl Pipeline {
         let mut next = self.first_untransformed(star, newest).await?;
         while next <= newest {
             let span = info_span!("transform", star, batch = next.0);
-            done.push(Box::pin(self.transform_batch(&pinned, star, next)).instrument(span).await?);
+            done.push(Box::pin(self.transform_batch(pinned, star, next)).instrument(span).await?);
             next = next.next();
         }
         Ok(done)

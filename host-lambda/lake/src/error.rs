@@ -24,6 +24,10 @@ impl fmt::Display for Request {
     }
 }
 
+/// S3's codes for what passes by itself.
+const PASSING: &[&str] =
+    &["InternalError", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable", "SlowDown", "Throttling"];
+
 /// What went wrong with the lake.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -236,6 +240,16 @@ pub enum LakeError {
 }
 
 impl LakeError {
+    /// Whether the same call may succeed later with nothing changed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Contended { .. } => true,
+            Self::Failed { code, .. } => code.as_deref().is_none_or(|code| PASSING.contains(&code)),
+            _ => false,
+        }
+    }
+
     /// What the reader should do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

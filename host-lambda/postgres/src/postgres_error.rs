@@ -66,8 +66,8 @@ impl PostgresError {
     /// Whether the same statements may succeed when tried again later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        use PostgresErrorKind::{Cancelled, ConnectionLost, LockTimeout, Serialization};
-        matches!(self.0.kind, LockTimeout | Cancelled | Serialization | ConnectionLost)
+        use PostgresErrorKind::{ConnectionLost, LockTimeout, Serialization};
+        matches!(self.0.kind, LockTimeout | Serialization | ConnectionLost)
     }
 
     /// What the reader should do.
