@@ -17,6 +17,15 @@ pub struct StarBatch {
     pub attempt: String,
 }
 
+/// The earlier batch that observed a row which is loaded only now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// Its number.
+    pub batch: u64,
+    /// When its snapshot was taken, in microseconds since 1970 UTC.
+    pub snapshot_micros: i64,
+}
+
 /// What [`begin`](crate::Warehouse::begin) found.
 #[derive(Debug)]
 pub enum Begun<'a> {
@@ -54,6 +63,8 @@ pub struct TableReport {
     pub released: u64,
     /// Rows, waiting or of the batch, that a later version overtook.
     pub superseded: u64,
+    /// Keys of a fact whose row is gone from the source since the batch before.
+    pub deleted: u64,
     /// The first record id given out.
     pub first_id: Option<i32>,
     /// The last record id given out.
@@ -75,16 +86,22 @@ impl TryFrom<StarBatch> for CheckedBatch {
     type Error = WarehouseError;
 
     fn try_from(batch: StarBatch) -> Result<Self, WarehouseError> {
-        let snapshot = jiff::Timestamp::from_microsecond(batch.snapshot_micros);
-        let (Ok(number), Ok(snapshot)) = (i64::try_from(batch.batch), snapshot) else {
+        let snapshot = timestamp_literal(batch.snapshot_micros);
+        let (Ok(number), Some(snapshot)) = (i64::try_from(batch.batch), snapshot) else {
             return Err(WarehouseError::Range { star: batch.star, batch: batch.batch });
         };
         Ok(Self {
             number,
-            snapshot: format!("'{snapshot:.6}'::timestamptz"),
+            snapshot,
             star: batch.star,
             component_digest: batch.component_digest,
             attempt: batch.attempt,
         })
     }
+}
+
+/// A time as a timestamptz literal, unless it lies outside the calendar.
+pub(crate) fn timestamp_literal(micros: i64) -> Option<String> {
+    let moment = jiff::Timestamp::from_microsecond(micros).ok()?;
+    Some(format!("'{moment:.6}'::timestamptz"))
 }

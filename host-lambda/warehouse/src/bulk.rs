@@ -113,9 +113,11 @@ pub(crate) async fn resume(
     let (fact_table, head) = (work.places.table(&shape.table), work.places.side(&shape.head()));
     let restore = suspended.restore.join(";");
     let finish = format!(
-        "INSERT INTO {head} ({key}, _record_id) SELECT {key}, {id} FROM {fact_table}; {restore}; ANALYZE {fact_table}, {head}",
+        "INSERT INTO {head} ({key}, _record_id, _batch) SELECT {key}, {id}, {batch} FROM {fact_table}; {restore};
+         ANALYZE {fact_table}, {head}",
         key = shape.key_list(""),
         id = shape.id(),
+        batch = work.batch.number,
     );
     work.run(doing, &shape.table, "SAVEPOINT resuming").await?;
     if let Err(error) = work.transaction.batch_execute(&finish).await {

@@ -153,15 +153,37 @@ impl Plan<'_> {
 
     fn fact_side(&mut self, shape: &Shape) -> Result<(), WarehouseError> {
         match self.found.side(self.places, &shape.head()) {
-            Some(found) => check_key(&shape.table, &shape.key, found)?,
+            Some(found) => {
+                check_key(&shape.table, &shape.key, found)?;
+                if !found.columns.iter().any(|column| column.name == "_batch") {
+                    self.step(&shape.table, observing_batches(shape, self.places));
+                }
+            }
             None => {
                 let (name, keys) = (self.places.side(&shape.head()), shape.key_definitions());
                 let key = shape.key_list("");
                 self.step(
                     &shape.table,
                     format!(
-                        "CREATE TABLE {name} ({keys}_record_id integer NOT NULL, _deleted_at timestamptz,
-                         _deleted_in bigint, PRIMARY KEY ({key}))"
+                        "CREATE TABLE {name} ({keys}_record_id integer NOT NULL, _batch bigint NOT NULL,
+                         _deleted_at timestamptz, _deleted_in bigint, PRIMARY KEY ({key}))"
+                    ),
+                );
+            }
+        }
+        match self.found.side(self.places, &shape.deletions()) {
+            Some(found) => {
+                let key: Vec<String> = shape.key.iter().cloned().chain(["_batch".to_owned()]).collect();
+                check_key(&shape.deletions(), &key, found)?;
+            }
+            None => {
+                let (name, keys) = (self.places.side(&shape.deletions()), shape.key_definitions());
+                let key = shape.key_list("");
+                self.step(
+                    &shape.table,
+                    format!(
+                        "CREATE TABLE {name} ({keys}_batch bigint, _noticed_at timestamptz NOT NULL,
+                         PRIMARY KEY ({key}, _batch))"
                     ),
                 );
             }
@@ -232,6 +254,22 @@ impl Plan<'_> {
         );
         self.step(name, sql);
     }
+}
+
+/// Gives the heads of a warehouse from before deletions the batch that observed each version.
+fn observing_batches(shape: &Shape, places: &Places) -> String {
+    format!(
+        "ALTER TABLE {head} ADD COLUMN _batch bigint;
+         UPDATE {head} h SET _batch = coalesce(
+             (SELECT w._batch FROM {waiting} w WHERE w._record_id = h._record_id),
+             (SELECT l.batch FROM {fact_loads} l WHERE l.fact = {name} AND l.first_id <= h._record_id
+              ORDER BY l.first_id DESC LIMIT 1));
+         ALTER TABLE {head} ALTER COLUMN _batch SET NOT NULL",
+        head = places.side(&shape.head()),
+        waiting = places.side(&shape.waiting()),
+        fact_loads = places.side("fact_loads"),
+        name = quote_literal(&shape.table),
+    )
 }
 
 fn check_key(table: &str, expected: &[String], found: &FoundTable) -> Result<(), WarehouseError> {

@@ -1,36 +1,45 @@
 //! Facts keep every version: a row is appended when it differs from the current one of its key.
 
-use star_contract::Reference;
-use totesys_postgres::{quote_identifier, quote_literal};
+use totesys_postgres::quote_literal;
 
 use crate::error::while_doing;
 use crate::load::Work;
 use crate::shape::Shape;
-use crate::{TableReport, WarehouseError};
+use crate::{TableReport, WarehouseError, judge};
 
 /// Ids beyond this share of a 4-byte integer are worth a warning.
 const WARN_FROM_ID: i64 = i32::MAX as i64 / 5 * 4;
 
-/// Appends what is new among the waiting rows and the staged ones, in the order they were observed.
+/// Rows of a fact in a temporary table, and the batch that observed them.
+pub(crate) struct Arrived {
+    pub(crate) batch: i64,
+    /// When its snapshot was taken, as a timestamptz literal.
+    pub(crate) snapshot: String,
+    pub(crate) table: String,
+    pub(crate) rows: i64,
+}
+
+/// Appends what is new among the waiting rows and the arrived ones, in the order they were observed.
 pub(crate) async fn append(
     work: &Work<'_>,
     shape: &Shape,
     index: usize,
-    staged: Option<&str>,
-    offered: i64,
+    arrived: &[Arrived],
 ) -> Result<TableReport, WarehouseError> {
+    let offered = arrived.iter().map(|arrived| arrived.rows).sum::<i64>();
     let mut report =
         TableReport { table: shape.table.clone(), rows_offered: offered.cast_unsigned(), ..TableReport::default() };
     let queued =
         exists(work, shape, &format!("{} WHERE _state = 'waiting'", work.places.side(&shape.waiting()))).await?;
-    if staged.is_none() && !queued {
+    if arrived.is_empty() && !queued {
         return Ok(report);
     }
-    if let Some(staged) = staged {
-        work.analyze(staged, offered).await?;
+    for arrived in arrived {
+        work.analyze(&arrived.table, arrived.rows).await?;
     }
+    let notices = exists(work, shape, &work.places.side(&shape.deletions())).await?;
     let judged = format!("judged_{index}");
-    let judge = judge_sql(work, shape, &judged, staged);
+    let judge = judge::sql(work, shape, &judged, arrived, notices);
     work.run("comparing facts with their current versions", &shape.table, &judge).await?;
     let verdicts = count_verdicts(work, shape, &judged).await?;
     work.analyze(&judged, verdicts.appended() + verdicts.waiting + verdicts.superseded).await?;
@@ -40,7 +49,8 @@ pub(crate) async fn append(
         note_ids(work, shape, ids).await?;
         (report.first_id, report.last_id) = (Some(ids.0), Some(ids.1));
     }
-    if queued || verdicts.waiting + verdicts.superseded > 0 {
+    let late = arrived.iter().any(|arrived| arrived.batch < work.batch.number);
+    if queued || late || verdicts.waiting + verdicts.superseded > 0 {
         work.run("queueing facts that wait", &shape.table, &queue_sql(work, shape, &judged)).await?;
     }
     report.appended = verdicts.appended().cast_unsigned();
@@ -49,6 +59,32 @@ pub(crate) async fn append(
     report.superseded = (verdicts.superseded + verdicts.superseded_queued).cast_unsigned();
     report.unchanged = (offered - verdicts.appended_staged - verdicts.waiting - verdicts.superseded).cast_unsigned();
     Ok(report)
+}
+
+/// Notes that the current versions of refused keys were observed again: what is refused was observed before.
+pub(crate) async fn overtake(
+    work: &Work<'_>,
+    shape: &Shape,
+    staged: &str,
+    refused: &[(i64, String)],
+) -> Result<(), WarehouseError> {
+    for (_, refused) in refused {
+        let sql = format!(
+            "UPDATE {head} h SET _batch = {batch}
+             FROM pg_temp.{refused} r
+             WHERE {r_same_h} AND h._deleted_at IS NULL AND h._batch < {batch}
+               AND EXISTS (SELECT FROM pg_temp.{staged} s WHERE {s_same_r})
+               AND NOT EXISTS (SELECT FROM {waiting} w WHERE {w_same_r} AND w._batch = {batch})",
+            head = work.places.side(&shape.head()),
+            waiting = work.places.side(&shape.waiting()),
+            batch = work.batch.number,
+            r_same_h = shape.same_key("r", "h"),
+            s_same_r = shape.same_key("s", "r"),
+            w_same_r = shape.same_key("w", "r"),
+        );
+        work.run("noting what was observed again", &shape.table, &sql).await?;
+    }
+    Ok(())
 }
 
 /// Whether a relation, or part of one, has a row.
@@ -90,81 +126,6 @@ pub(crate) async fn note_ids(work: &Work<'_>, shape: &Shape, (first, last): (i32
         tracing::warn!(table = shape.table, last_id = last, "record ids have passed 80 % of a 4-byte integer");
     }
     Ok(())
-}
-
-/// Judges every candidate, waiting rows first.
-///
-/// `_ready_before` numbers a key's loadable rows: rows that share it stand between the same two of
-/// them, and an unloadable row whose number is below the total has been overtaken. A loadable row is
-/// compared with the loadable one before it, the first with the current version; an unloadable row
-/// with the one before it in its queue.
-fn judge_sql(work: &Work<'_>, shape: &Shape, judged: &str, staged: Option<&str>) -> String {
-    let columns = shape.list("");
-    let (key, row) = (shape.key_list("c"), shape.row("c"));
-    let fact = work.places.table(&shape.table);
-    let staged = staged.map_or(String::new(), |staged| {
-        format!(
-            "UNION ALL SELECT false, {}::bigint, _ord, {}, {} FROM pg_temp.{staged}",
-            work.batch.number,
-            work.batch.snapshot,
-            shape.staged_list()
-        )
-    });
-    let (reason, joins) = missing(work, &shape.references);
-    format!(
-        "CREATE TEMP TABLE {judged} ON COMMIT DROP AS
-         WITH candidate AS (
-             SELECT true AS _queued, _batch, _ord, _snapshot_at, {columns}
-             FROM {waiting} WHERE _state = 'waiting'
-             {staged}
-         ), referred AS (
-             SELECT c.*, {reason} AS _reason FROM candidate c {joins}
-         ), counted AS (
-             SELECT c.*,
-                 count(*) FILTER (WHERE _reason IS NULL) OVER (PARTITION BY {key} ORDER BY _batch, _ord) AS _ready_before,
-                 count(*) FILTER (WHERE _reason IS NULL) OVER (PARTITION BY {key}) AS _ready
-             FROM referred c
-         ), compared AS (
-             SELECT c.*, coalesce(
-                 lag({row}) OVER (PARTITION BY {key}, _reason IS NULL,
-                                  CASE WHEN _reason IS NOT NULL THEN _ready_before END ORDER BY _batch, _ord),
-                 CASE WHEN _reason IS NULL AND h._record_id IS NOT NULL THEN {f_row} END
-             ) IS DISTINCT FROM {row} AS _differs
-             FROM counted c
-             LEFT JOIN {head} h ON {h_same_c} AND h._deleted_at IS NULL
-             LEFT JOIN {fact} f ON f.{id} = h._record_id
-         ), decided AS (
-             SELECT c.*, CASE WHEN NOT _differs THEN 'unchanged'
-                              WHEN _reason IS NULL THEN 'appended'
-                              WHEN _ready_before < _ready THEN 'superseded'
-                              ELSE 'waiting' END AS _verdict
-             FROM compared c
-         )
-         SELECT _queued, _batch, _ord, _snapshot_at, _reason, _verdict, {columns},
-             CASE WHEN _verdict = 'appended' THEN
-                 (SELECT coalesce(max({id}), 0) FROM {fact})
-                 + row_number() OVER (PARTITION BY _verdict ORDER BY _batch, _ord)
-             END AS _record_id
-         FROM decided WHERE _queued OR _verdict <> 'unchanged'",
-        waiting = work.places.side(&shape.waiting()),
-        f_row = shape.row("f"),
-        head = work.places.side(&shape.head()),
-        h_same_c = shape.same_key("h", "c"),
-        id = shape.id(),
-    )
-}
-
-/// The first dimension a row lacks, as text, and the joins that find it out.
-fn missing(work: &Work<'_>, references: &[Reference]) -> (String, String) {
-    let (mut whens, mut joins) = (String::new(), String::new());
-    for (number, reference) in references.iter().enumerate() {
-        let (column, target) = (quote_identifier(&reference.column), quote_identifier(&reference.target));
-        let reason = quote_literal(&format!("missing {}", reference.table));
-        whens.push_str(&format!(" WHEN c.{column} IS NOT NULL AND d{number}.{target} IS NULL THEN {reason}"));
-        let dimension = work.places.table(&reference.table);
-        joins.push_str(&format!(" LEFT JOIN {dimension} d{number} ON d{number}.{target} = c.{column}"));
-    }
-    (if whens.is_empty() { "NULL::text".to_owned() } else { format!("CASE{whens} END") }, joins)
 }
 
 #[derive(Default)]
@@ -219,33 +180,39 @@ fn append_sql(work: &Work<'_>, shape: &Shape, judged: &str) -> String {
     format!(
         "INSERT INTO {fact} ({id}, {columns})
          SELECT _record_id, {columns} FROM pg_temp.{judged} WHERE _verdict = 'appended' ORDER BY _record_id;
-         INSERT INTO {head} ({key}, _record_id)
-         SELECT DISTINCT ON ({key}) {key}, _record_id FROM pg_temp.{judged} WHERE _verdict = 'appended'
+         INSERT INTO {head} ({key}, _record_id, _batch)
+         SELECT DISTINCT ON ({key}) {key}, _record_id, _batch FROM pg_temp.{judged} WHERE _verdict = 'appended'
          ORDER BY {key}, _record_id DESC
          ON CONFLICT ({key}) DO UPDATE
-         SET _record_id = EXCLUDED._record_id, _deleted_at = NULL, _deleted_in = NULL",
+         SET _record_id = EXCLUDED._record_id, _batch = EXCLUDED._batch, _deleted_at = NULL, _deleted_in = NULL",
         fact = work.places.table(&shape.table),
         head = work.places.side(&shape.head()),
         id = shape.id(),
     )
 }
 
-/// Moves queued rows on, drops those that turned out to change nothing, and queues new ones.
+/// Moves queued rows on, drops those that turned out to change nothing, and queues new ones. A version that was
+/// observed by an earlier batch and never queued is noted as released, so that its history begins when it was
+/// observed; its number lies beyond those of the batch that observed it.
 fn queue_sql(work: &Work<'_>, shape: &Shape, judged: &str) -> String {
     let columns = shape.list("");
-    let overtaken = format!("CASE j._verdict WHEN 'superseded' THEN {} END", work.batch.snapshot);
     format!(
         "DELETE FROM {waiting} w USING pg_temp.{judged} j
          WHERE j._queued AND j._verdict = 'unchanged' AND w._batch = j._batch AND w._ord = j._ord;
          UPDATE {waiting} w
          SET _state = CASE j._verdict WHEN 'appended' THEN 'released' ELSE j._verdict END,
-             _reason = coalesce(j._reason, w._reason), _record_id = j._record_id, _overtaken_at = {overtaken}
+             _reason = coalesce(j._reason, w._reason), _record_id = j._record_id, _overtaken_at = j._overtaken_at
          FROM pg_temp.{judged} j
          WHERE j._queued AND w._batch = j._batch AND w._ord = j._ord
            AND (j._verdict <> 'waiting' OR j._reason <> w._reason);
-         INSERT INTO {waiting} (_batch, _ord, _snapshot_at, _reason, _state, _overtaken_at, {columns})
-         SELECT j._batch, j._ord, j._snapshot_at, j._reason, j._verdict, {overtaken}, {columns}
-         FROM pg_temp.{judged} j WHERE NOT j._queued AND j._verdict IN ('waiting', 'superseded')",
+         INSERT INTO {waiting} (_batch, _ord, _snapshot_at, _reason, _state, _record_id, _overtaken_at, {columns})
+         SELECT j._batch, j._ord, j._snapshot_at, coalesce(j._reason, 'observed earlier'),
+             CASE j._verdict WHEN 'appended' THEN 'released' ELSE j._verdict END, j._record_id, j._overtaken_at,
+             {columns}
+         FROM pg_temp.{judged} j
+         WHERE NOT j._queued
+           AND (j._verdict IN ('waiting', 'superseded') OR j._verdict = 'appended' AND j._batch < {batch})",
         waiting = work.places.side(&shape.waiting()),
+        batch = work.batch.number,
     )
 }

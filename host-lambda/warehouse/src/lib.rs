@@ -9,11 +9,13 @@
 
 mod batch;
 mod bulk;
+mod deletion;
 mod dimension;
 mod error;
 mod evolve;
 mod fact;
 mod found;
+mod judge;
 mod ledger;
 mod load;
 mod place;
@@ -24,7 +26,7 @@ mod summary;
 mod views;
 mod warehouse;
 
-pub use batch::{Begun, LoadReport, StarBatch, TableReport};
+pub use batch::{Begun, LoadReport, Observed, StarBatch, TableReport};
 pub use error::WarehouseError;
 pub use ledger::LedgerRow;
 pub use load::Load;

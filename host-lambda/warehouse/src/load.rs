@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
+use arrow_schema::Schema;
 use bytes::{Bytes, BytesMut};
 use futures_util::SinkExt;
-use star_contract::Role;
+use star_contract::{Column, Role};
 use tokio_postgres::Transaction;
 use totesys_postgres::{CopyEncoder, RowNumber};
 
-use crate::batch::CheckedBatch;
+use crate::batch::{CheckedBatch, timestamp_literal};
 use crate::bulk::{self, Suspended};
 use crate::error::while_doing;
+use crate::fact::Arrived;
 use crate::place::Places;
 use crate::shape::Shape;
 use crate::star::Star;
-use crate::{LoadReport, TableReport, WarehouseError, dimension, fact};
+use crate::{LoadReport, Observed, TableReport, WarehouseError, deletion, dimension, fact};
 
 /// About how many bytes are encoded before they are sent.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -55,10 +58,29 @@ struct Staged {
     suspended: Option<Suspended>,
 }
 
+/// Rows that an earlier batch observed and that come only now.
+struct ObservedRows {
+    rows: NumberedRows,
+    snapshot: String,
+}
+
+/// A temporary table being filled.
+struct NumberedRows {
+    table: String,
+    encoder: CopyEncoder,
+    rows: i64,
+}
+
 /// An open batch: stage rows, then commit. Dropping it undoes everything.
 pub struct Load<'a> {
     work: Work<'a>,
     staged: BTreeMap<usize, Staged>,
+    /// By table and observing batch.
+    observed: BTreeMap<(usize, i64), ObservedRows>,
+    /// The keys that live in the source, by fact.
+    living: BTreeMap<usize, NumberedRows>,
+    /// The keys of refused rows, by fact and observing batch.
+    refused: BTreeMap<(usize, i64), NumberedRows>,
     locked: bool,
 }
 
@@ -70,7 +92,14 @@ impl std::fmt::Debug for Load<'_> {
 
 impl<'a> Load<'a> {
     pub(crate) fn new(work: Work<'a>) -> Self {
-        Self { work, staged: BTreeMap::new(), locked: false }
+        Self {
+            work,
+            staged: BTreeMap::new(),
+            observed: BTreeMap::new(),
+            living: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            locked: false,
+        }
     }
 
     /// Streams rows of one table. May be called any number of times, for the tables in any order; the
@@ -80,10 +109,7 @@ impl<'a> Load<'a> {
     /// A table the star does not write, a batch that does not fit it, or a failing database; the load
     /// cannot go on after one.
     pub async fn stage(&mut self, table: &str, batch: &RecordBatch) -> Result<(), WarehouseError> {
-        let star = self.work.star;
-        let Some((index, shape)) = star.tables.iter().enumerate().find(|(_, shape)| shape.table == table) else {
-            return Err(WarehouseError::UnknownTable { star: star.name.clone(), table: table.to_owned() });
-        };
+        let (index, shape) = self.shape(table, None)?;
         fits(shape, batch)?;
         if batch.num_rows() == 0 {
             return Ok(());
@@ -94,13 +120,129 @@ impl<'a> Load<'a> {
         }
         let Some(staged) = self.staged.get_mut(&index) else { return Ok(()) };
         let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        copy(&self.work, shape, index, staged, batch).await?;
+        let target = match &staged.suspended {
+            Some(_) => Target {
+                into: self.work.places.table(&shape.table),
+                number: shape.id(),
+                columns: shape.list(""),
+                record_ids: true,
+            },
+            None => Target::temporary(&staged_name(index), shape.list("")),
+        };
+        copy(&self.work, shape, &target, &mut staged.encoder, staged.rows, batch).await?;
         staged.rows = staged.rows.saturating_add(rows);
         Ok(())
     }
 
+    /// Streams rows of a fact that an earlier batch observed and that could not be loaded then. They come before
+    /// the batch's own rows of that fact, batch by batch in the order observed; one whose key has a later version
+    /// by now stays out of the fact and shows in its history.
+    ///
+    /// # Errors
+    /// As [`stage`](Self::stage); and rows of this batch or a later one, or of a dimension.
+    pub async fn stage_observed(
+        &mut self,
+        fact: &str,
+        rows: &RecordBatch,
+        observed: Observed,
+    ) -> Result<(), WarehouseError> {
+        let (index, shape) = self.shape(fact, Some(Role::Fact))?;
+        fits(shape, rows)?;
+        let out_of_order = || WarehouseError::OutOfOrder {
+            star: self.work.star.name.clone(),
+            newest: self.work.batch.number.cast_unsigned(),
+            offered: observed.batch,
+        };
+        let batch = i64::try_from(observed.batch).map_err(|_| out_of_order())?;
+        if batch >= self.work.batch.number {
+            return Err(out_of_order());
+        }
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let key = (index, batch);
+        if !self.observed.contains_key(&key) {
+            let table = format!("observed_{index}_{batch}");
+            let snapshot = timestamp_literal(observed.snapshot_micros).ok_or_else(out_of_order)?;
+            let rows = self.temporary(&table, shape, &shape.columns, &shape.staged_definitions()).await?;
+            self.observed.insert(key, ObservedRows { rows, snapshot });
+        }
+        let Some(observed) = self.observed.get_mut(&key) else { return Ok(()) };
+        fill(&self.work, shape, &mut observed.rows, &shape.list(""), rows).await
+    }
+
+    /// Streams the keys of every row the source has of what the fact is about: keys that are known and not among
+    /// them were deleted. To be called at least once for a set, if only with a batch without rows.
+    ///
+    /// # Errors
+    /// As [`stage`](Self::stage).
+    pub async fn stage_living_keys(&mut self, fact: &str, keys: &RecordBatch) -> Result<(), WarehouseError> {
+        let (index, shape) = self.shape(fact, Some(Role::Fact))?;
+        if !self.living.contains_key(&index) {
+            let rows = self.key_table(&format!("living_{index}"), shape).await?;
+            self.living.insert(index, rows);
+        }
+        let Some(living) = self.living.get_mut(&index) else { return Ok(()) };
+        let keys = as_key(shape, keys)?;
+        fill(&self.work, shape, living, &shape.key_list(""), &keys).await
+    }
+
+    /// Streams the keys of rows that a batch observed and a component still refuses. To be called in every load as
+    /// long as it does: the fact has no version of them, so that their deletion would go unnoticed, and a current
+    /// version that is observed again has overtaken them.
+    ///
+    /// # Errors
+    /// As [`stage`](Self::stage).
+    pub async fn stage_refused_keys(
+        &mut self,
+        fact: &str,
+        keys: &RecordBatch,
+        observed_in: u64,
+    ) -> Result<(), WarehouseError> {
+        let (index, shape) = self.shape(fact, Some(Role::Fact))?;
+        let batch = i64::try_from(observed_in)
+            .map_err(|_| WarehouseError::Range { star: self.work.star.name.clone(), batch: observed_in })?;
+        let key = (index, batch);
+        if !self.refused.contains_key(&key) {
+            let rows = self.key_table(&format!("refused_{index}_{batch}"), shape).await?;
+            self.refused.insert(key, rows);
+        }
+        let Some(refused) = self.refused.get_mut(&key) else { return Ok(()) };
+        let keys = as_key(shape, keys)?;
+        fill(&self.work, shape, refused, &shape.key_list(""), &keys).await
+    }
+
+    fn shape(&self, table: &str, role: Option<Role>) -> Result<(usize, &'a Shape), WarehouseError> {
+        let star: &'a Star = self.work.star;
+        let named = |shape: &Shape| shape.table == table && role.is_none_or(|role| shape.role == role);
+        star.tables
+            .iter()
+            .enumerate()
+            .find(|(_, shape)| named(shape))
+            .ok_or_else(|| WarehouseError::UnknownTable { star: star.name.clone(), table: table.to_owned() })
+    }
+
+    async fn key_table(&self, table: &str, shape: &Shape) -> Result<NumberedRows, WarehouseError> {
+        let definitions = shape.key_definitions();
+        self.temporary(table, shape, &shape.key_columns(), definitions.trim_end_matches(", ")).await
+    }
+
+    async fn temporary(
+        &self,
+        table: &str,
+        shape: &Shape,
+        columns: &[Column],
+        definitions: &str,
+    ) -> Result<NumberedRows, WarehouseError> {
+        let create = format!("CREATE TEMP TABLE {table} (_ord bigint NOT NULL, {definitions}) ON COMMIT DROP");
+        self.work.run("staging rows", &shape.table, &create).await?;
+        Ok(NumberedRows { table: table.to_owned(), encoder: CopyEncoder::new(columns), rows: 0 })
+    }
+
     async fn open(&mut self, index: usize, shape: &Shape) -> Result<Staged, WarehouseError> {
-        let suspended = if shape.role == Role::Fact && bulk::applies(&self.work, shape).await? {
+        // What goes straight into the fact can be compared with nothing that came before or waits.
+        let alone = !self.observed.keys().chain(self.refused.keys()).any(|(table, _)| *table == index);
+        let suspended = if shape.role == Role::Fact && alone && bulk::applies(&self.work, shape).await? {
             // Taking the keys away locks the dimensions, so loads of other stars must be lined up first.
             self.lock_shared_dimensions().await?;
             bulk::suspend(&self.work, shape).await?
@@ -146,7 +288,7 @@ impl<'a> Load<'a> {
     /// the connection was lost during the commit itself: the same batch offered again tells.
     pub async fn commit(mut self) -> Result<LoadReport, WarehouseError> {
         self.lock_shared_dimensions().await?;
-        let Self { work, mut staged, .. } = self;
+        let Self { work, mut staged, observed, living, refused, .. } = self;
         let mut tables: BTreeMap<usize, TableReport> = BTreeMap::new();
         for (index, shape) in work.star.tables_of(Role::Dimension) {
             let report = match staged.remove(&index) {
@@ -165,12 +307,41 @@ impl<'a> Load<'a> {
                 Some(suspended) => bulk::resume(&work, shape, suspended, rows, &staged_name(index)).await?,
                 None => None,
             };
-            let report = match restored {
+            let mut report = match restored {
                 Some(report) => report,
                 None => {
-                    fact::append(&work, shape, index, (rows > 0).then(|| staged_name(index)).as_deref(), rows).await?
+                    let own = (rows > 0).then(|| Arrived {
+                        batch: work.batch.number,
+                        snapshot: work.batch.snapshot.clone(),
+                        table: staged_name(index),
+                        rows,
+                    });
+                    let earlier = observed.iter().filter(|((table, _), _)| *table == index);
+                    let earlier = earlier.map(|((_, batch), observed)| Arrived {
+                        batch: *batch,
+                        snapshot: observed.snapshot.clone(),
+                        table: observed.rows.table.clone(),
+                        rows: observed.rows.rows,
+                    });
+                    let arrived: Vec<Arrived> = earlier.chain(own).collect();
+                    fact::append(&work, shape, index, &arrived).await?
                 }
             };
+            let refused: Vec<_> = refused
+                .iter()
+                .filter(|((table, _), _)| *table == index)
+                .map(|((_, batch), rows)| (*batch, rows.table.clone()))
+                .collect();
+            if rows > 0 {
+                fact::overtake(&work, shape, &staged_name(index), &refused).await?;
+            }
+            if let Some(living) = living.get(&index) {
+                work.analyze(&living.table, living.rows).await?;
+                report.deleted = deletion::notice(&work, shape, &living.table, &refused).await?;
+            }
+            if report.appended > 0 || report.deleted > 0 {
+                deletion::close(&work, shape).await?;
+            }
             tables.insert(index, report);
         }
         let ledger = format!(
@@ -194,6 +365,7 @@ impl<'a> Load<'a> {
                 updated = report.updated,
                 appended = report.appended,
                 waiting = report.waiting,
+                deleted = report.deleted,
                 "table loaded"
             );
         }
@@ -206,45 +378,84 @@ fn staged_name(index: usize) -> String {
     format!("staged_{index}")
 }
 
+/// Where rows are copied to.
+struct Target {
+    into: String,
+    /// The column their number goes to.
+    number: String,
+    columns: String,
+    /// Whether the number is a record id: four bytes, from 1.
+    record_ids: bool,
+}
+
+impl Target {
+    fn temporary(table: &str, columns: String) -> Self {
+        Self { into: format!("pg_temp.{table}"), number: "_ord".to_owned(), columns, record_ids: false }
+    }
+}
+
+async fn fill(
+    work: &Work<'_>,
+    shape: &Shape,
+    rows: &mut NumberedRows,
+    columns: &str,
+    batch: &RecordBatch,
+) -> Result<(), WarehouseError> {
+    if batch.num_rows() > 0 {
+        let target = Target::temporary(&rows.table, columns.to_owned());
+        copy(work, shape, &target, &mut rows.encoder, rows.rows, batch).await?;
+        rows.rows = rows.rows.saturating_add(i64::try_from(batch.num_rows()).unwrap_or(i64::MAX));
+    }
+    Ok(())
+}
+
 async fn copy(
     work: &Work<'_>,
     shape: &Shape,
-    index: usize,
-    staged: &mut Staged,
+    target: &Target,
+    encoder: &mut CopyEncoder,
+    rows_before: i64,
     batch: &RecordBatch,
 ) -> Result<(), WarehouseError> {
     let doing = || while_doing("copying rows", &shape.table);
-    let (target, number) = match &staged.suspended {
-        Some(_) => (work.places.table(&shape.table), shape.id()),
-        None => (format!("pg_temp.{}", staged_name(index)), "_ord".to_owned()),
-    };
-    let sql = format!("COPY {target} ({number}, {}) FROM STDIN (FORMAT binary)", shape.list(""));
+    let Target { into, number, columns, record_ids } = target;
+    let sql = format!("COPY {into} ({number}, {columns}) FROM STDIN (FORMAT binary)");
     let rows = batch.num_rows();
     let rows_per_slice =
         (rows.saturating_mul(BUFFER_BYTES) / batch.get_array_memory_size().max(1)).clamp(64, 64 * 1024);
     let sink = work.transaction.copy_in::<_, Bytes>(&sql).await.map_err(doing())?;
     let mut sink = pin!(sink);
     let mut out = BytesMut::with_capacity(BUFFER_BYTES);
-    staged.encoder.begin(&mut out);
+    encoder.begin(&mut out);
     let mut offset = 0;
     while offset < rows {
         let slice = batch.slice(offset, rows_per_slice.min(rows - offset));
-        let before = staged.rows.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX));
-        let number = match &staged.suspended {
-            Some(_) => RowNumber::Int32 { first: bulk::first_id(shape, before, slice.num_rows())? },
-            None => RowNumber::Int64 { first: before },
+        let before = rows_before.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX));
+        let number = if *record_ids {
+            RowNumber::Int32 { first: bulk::first_id(shape, before, slice.num_rows())? }
+        } else {
+            RowNumber::Int64 { first: before }
         };
-        staged
-            .encoder
+        encoder
             .encode(&slice, number, &mut out)
             .map_err(|source| WarehouseError::Codec { table: shape.table.clone(), source: Box::new(source) })?;
         sink.feed(out.split().freeze()).await.map_err(doing())?;
         offset += slice.num_rows();
     }
-    staged.encoder.end(&mut out);
+    encoder.end(&mut out);
     sink.send(out.freeze()).await.map_err(doing())?;
     sink.finish().await.map_err(doing())?;
     Ok(())
+}
+
+/// The key columns of a source table under the names the fact gives them.
+fn as_key(shape: &Shape, keys: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
+    let columns = shape.key_columns();
+    let fields: Vec<_> = columns.iter().map(Column::field).collect();
+    let wrong =
+        |problem| WarehouseError::BatchShape { table: shape.table.clone(), column: shape.key.join(", "), problem };
+    let named = RecordBatch::try_new(Arc::new(Schema::new(fields)), keys.columns().to_vec());
+    named.map_err(|_| wrong("is not of the key's type"))
 }
 
 /// Names the first column that does not fit, before the database or the codec stumbles over it.

@@ -6,7 +6,8 @@ use totesys_postgres::quote_identifier;
 use crate::WarehouseError;
 
 /// What `<fact>_history` adds to the fact's columns.
-pub(crate) const HISTORY_COLUMNS: [&str; 5] = ["batch", "valid_from", "valid_to", "is_current", "deleted_at"];
+pub(crate) const HISTORY_COLUMNS: [&str; 6] =
+    ["batch", "valid_from", "valid_to", "is_current", "deleted_at", "deleted_in"];
 
 /// A warehouse table.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +80,11 @@ impl Shape {
         format!("{}_waiting", self.table)
     }
 
+    /// The side table with the notices that a key was gone from the source.
+    pub(crate) fn deletions(&self) -> String {
+        format!("{}_deletions", self.table)
+    }
+
     /// The side table with the batch each row of a shared dimension comes from.
     pub(crate) fn origin(&self) -> String {
         format!("{}_origin", self.table)
@@ -143,10 +149,15 @@ impl Shape {
         assigned.into_iter().map(assign).collect::<Vec<_>>().join(", ")
     }
 
+    /// The columns of the key, in the key's order.
+    pub(crate) fn key_columns(&self) -> Vec<Column> {
+        self.key.iter().filter_map(|key| self.columns.iter().find(|column| column.name == *key)).cloned().collect()
+    }
+
     /// Column definitions of the key, for a side table.
     pub(crate) fn key_definitions(&self) -> String {
-        let keys = self.key.iter().filter_map(|key| self.columns.iter().find(|column| column.name == *key));
-        keys.map(|column| format!("{} {}, ", quote_identifier(&column.name), sql_type(column))).collect()
+        let define = |column: &Column| format!("{} {}, ", quote_identifier(&column.name), sql_type(column));
+        self.key_columns().iter().map(define).collect()
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn stars(
                 shape.owner = owners.get(&shape.table).cloned();
                 places.check_side_name(&shape.origin())?;
             } else {
-                places.check_side_name(&shape.waiting())?;
+                places.check_side_name(&shape.deletions())?;
             }
             let refuse = |problem| {
                 Err(WarehouseError::Plan { star: description.star.clone(), table: shape.table.clone(), problem })

@@ -66,33 +66,49 @@ fn versions(shape: &Shape, places: &Places, fact_columns: &[String], columns: &[
             name if shape.surrogate.as_deref() == Some(name) => format!("NULL::integer AS {id}"),
             "batch" => "w._batch AS batch".to_owned(),
             "valid_from" => "w._snapshot_at AS valid_from".to_owned(),
-            "valid_to" => "w._overtaken_at AS valid_to".to_owned(),
+            "valid_to" => "LEAST(w._overtaken_at, d._noticed_at) AS valid_to".to_owned(),
             "is_current" => "false AS is_current".to_owned(),
-            "deleted_at" => "NULL::timestamptz AS deleted_at".to_owned(),
+            "deleted_at" => "CASE WHEN d._noticed_at < w._overtaken_at THEN d._noticed_at END AS deleted_at".to_owned(),
+            "deleted_in" => "CASE WHEN d._noticed_at < w._overtaken_at THEN d._batch END AS deleted_in".to_owned(),
             name => format!("w.{}", quote_identifier(name)),
         })
         .collect();
     format!(
         "SELECT {columns} FROM (
-             SELECT v.*, coalesce(lead(v.valid_from) OVER (PARTITION BY {v_key} ORDER BY v.{id}), v.deleted_at) AS valid_to
+             SELECT o.*, coalesce(d._noticed_at, o._next_from) AS valid_to, d._noticed_at AS deleted_at,
+                 d._batch AS deleted_in
              FROM (
-                 SELECT {fact_columns}, coalesce(w._batch, l.batch) AS batch,
-                     CASE WHEN row_number() OVER (PARTITION BY {key} ORDER BY f.{id}) = 1
-                          THEN LEAST({created}, w._snapshot_at, l.snapshot_at)
-                          ELSE coalesce(w._snapshot_at, l.snapshot_at) END AS valid_from,
-                     h._record_id = f.{id} AND h._deleted_at IS NULL AS is_current,
-                     CASE WHEN h._record_id = f.{id} THEN h._deleted_at END AS deleted_at
-                 FROM {fact} f
-                 JOIN {head} h ON {same_key}
-                 LEFT JOIN LATERAL (
-                     SELECT o.batch, o.snapshot_at FROM {fact_loads} o
-                     WHERE o.fact = {name} AND o.first_id <= f.{id} ORDER BY o.first_id DESC LIMIT 1
-                 ) l ON true
-                 LEFT JOIN {waiting} w ON w._record_id = f.{id}
-             ) v
+                 SELECT v.*,
+                     lead(v.valid_from) OVER (PARTITION BY {v_key} ORDER BY v.{id}) AS _next_from,
+                     lead(v.batch) OVER (PARTITION BY {v_key} ORDER BY v.{id}) AS _next_batch
+                 FROM (
+                     SELECT {fact_columns}, coalesce(w._batch, l.batch) AS batch,
+                         CASE WHEN row_number() OVER (PARTITION BY {key} ORDER BY f.{id}) = 1
+                              THEN LEAST({created}, w._snapshot_at, l.snapshot_at)
+                              ELSE coalesce(w._snapshot_at, l.snapshot_at) END AS valid_from,
+                         h._record_id = f.{id} AND h._deleted_at IS NULL AS is_current
+                     FROM {fact} f
+                     JOIN {head} h ON {same_key}
+                     LEFT JOIN LATERAL (
+                         SELECT o.batch, o.snapshot_at FROM {fact_loads} o
+                         WHERE o.fact = {name} AND o.first_id <= f.{id} ORDER BY o.first_id DESC LIMIT 1
+                     ) l ON true
+                     LEFT JOIN {waiting} w ON w._record_id = f.{id}
+                 ) v
+             ) o
+             LEFT JOIN LATERAL (
+                 SELECT n._batch, n._noticed_at FROM {deletions} n
+                 WHERE {n_same_o} AND n._batch > o.batch AND (o._next_batch IS NULL OR n._batch <= o._next_batch)
+                 ORDER BY n._batch LIMIT 1
+             ) d ON true
          ) versions
          UNION ALL
-         SELECT {overtaken} FROM {waiting} w WHERE w._state = 'superseded'",
+         SELECT {overtaken} FROM {waiting} w
+         LEFT JOIN LATERAL (
+             SELECT n._batch, n._noticed_at FROM {deletions} n
+             WHERE {n_same_w} AND n._batch > w._batch ORDER BY n._batch LIMIT 1
+         ) d ON true
+         WHERE w._state = 'superseded'",
         columns = list(columns.iter().copied(), ""),
         v_key = shape.key_list("v"),
         fact_columns = list(fact_columns.iter().map(String::as_str), "f"),
@@ -102,6 +118,9 @@ fn versions(shape: &Shape, places: &Places, fact_columns: &[String], columns: &[
         fact_loads = places.side("fact_loads"),
         name = quote_literal(&shape.table),
         waiting = places.side(&shape.waiting()),
+        deletions = places.side(&shape.deletions()),
+        n_same_o = shape.same_key("n", "o"),
+        n_same_w = shape.same_key("n", "w"),
         overtaken = overtaken.join(", "),
     )
 }

@@ -24,21 +24,6 @@ async fn versions_follow_one_another_from_creation_on() {
 }
 
 #[tokio::test]
-async fn a_notice_of_deletion_closes_the_last_version() {
-    let mut house = House::lived_in().await;
-    house.visits(&[&["7 | 2024-05-02 | 10:00:00 | 1 | 1 | 5.00"]]).await;
-    let notice = "UPDATE team_totesys.fact_visit_head SET _deleted_at = '2024-06-10 12:00+00', _deleted_in = 9 WHERE visit_id = 7";
-    house.database.execute(notice).await;
-    house
-        .expect(
-            HISTORY,
-            &["2 | 5.00 | 2 | 2024-05-02 10:00:00+00 | 2024-06-10 12:00:00+00 | f | 2024-06-10 12:00:00+00"],
-        )
-        .await;
-    house.expect("SELECT visit_id FROM team.fact_visit_current", &["99"]).await;
-}
-
-#[tokio::test]
 async fn a_released_version_is_valid_from_when_it_was_first_seen() {
     let mut house = House::lived_in().await;
     let fine = "7 | 2024-05-02 | 10:00:00 | 1 | 1 | 5.00";
@@ -72,16 +57,4 @@ async fn an_overtaken_version_shows_without_a_record_id() {
             ],
         )
         .await;
-}
-
-#[tokio::test]
-async fn a_deleted_key_that_returns_gets_a_new_version() {
-    let mut house = House::lived_in().await;
-    let visit = "7 | 2024-05-02 | 10:00:00 | 1 | 1 | 5.00";
-    house.visits(&[&[visit]]).await;
-    let notice = "UPDATE team_totesys.fact_visit_head SET _deleted_at = '2024-06-03 18:00+00', _deleted_in = 2 WHERE visit_id = 7";
-    house.database.execute(notice).await;
-    house.load("shop", 3, &[("fact_visit", &[visit])]).await;
-    let current = "SELECT visit_record_id, amount FROM team.fact_visit_current WHERE visit_id = 7";
-    house.expect(current, &["3 | 5.00"]).await;
 }

@@ -11,7 +11,7 @@ use star_contract::{Column, ColumnType, Description, Output, Reference, Role};
 use tokio_postgres::SimpleQueryMessage;
 use totesys_tests::TestDatabase;
 use totesys_warehouse::{
-    Begun, LakeStamp, Load, LoadReport, StarBatch, TableReport, Warehouse, WarehouseError, WarehouseOptions,
+    Begun, LakeStamp, Load, LoadReport, Observed, StarBatch, TableReport, Warehouse, WarehouseError, WarehouseOptions,
 };
 
 /// 2024-06-01 12:00 UTC; batch n has its snapshot n days later.
@@ -20,6 +20,18 @@ const DAY: i64 = 86_400_000_000;
 
 /// Rows for tables: `|` between values, `-` is NULL.
 pub(super) type Rows<'a> = &'a [(&'a str, &'a [&'a str])];
+
+/// What a batch of visits may bring.
+#[derive(Default)]
+pub(super) struct Observation<'a> {
+    /// Rows of earlier batches, with their batch.
+    pub(super) earlier: &'a [(u64, &'a str)],
+    /// Keys that are still refused, with the batch that observed them.
+    pub(super) refused: &'a [(u64, i32)],
+    pub(super) rows: Rows<'a>,
+    /// All keys of the source.
+    pub(super) living: Option<&'a [i32]>,
+}
 
 pub(super) struct House {
     pub(super) database: TestDatabase,
@@ -60,6 +72,26 @@ impl House {
             }
             Begun::AlreadyLoaded(_) => panic!("batch {batch} of {star} was loaded before"),
         }
+    }
+
+    /// Loads a batch of visits, what earlier batches observed of them, what is refused, and the keys that live.
+    pub(super) async fn observe(&mut self, batch: u64, observed: Observation<'_>) -> TableReport {
+        let Begun::Load(mut load) = self.warehouse.begin(star_batch("shop", batch)).await.expect("a batch") else {
+            panic!("batch {batch} was loaded before");
+        };
+        let visits = shop().output("fact_visit").cloned().expect("visits");
+        for (earlier, line) in observed.earlier {
+            let when = Observed { batch: *earlier, snapshot_micros: star_batch("shop", *earlier).snapshot_micros };
+            load.stage_observed("fact_visit", &record_batch(&visits, &[line]), when).await.expect("earlier rows");
+        }
+        for (earlier, id) in observed.refused {
+            load.stage_refused_keys("fact_visit", &keys(&[*id]), *earlier).await.expect("refused keys");
+        }
+        stage(&mut load, "shop", observed.rows).await.expect("rows");
+        if let Some(living) = observed.living {
+            load.stage_living_keys("fact_visit", &keys(living)).await.expect("keys");
+        }
+        of(&load.commit().await.expect("a load"), "fact_visit")
     }
 
     pub(super) async fn load(&mut self, star: &str, batch: u64, rows: Rows<'_>) -> LoadReport {
@@ -288,4 +320,10 @@ fn micros(cell: &str) -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "rounded, and less than a minute")]
     let seconds = (seconds * 1e6).round() as i64;
     (hours * 60 + minutes) * 60_000_000 + seconds
+}
+
+/// Keys of visits as the source table has them, under another name.
+pub(super) fn keys(ids: &[i32]) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(Int32Array::from(ids.to_vec()));
+    RecordBatch::try_from_iter([("id", ids)]).expect("keys")
 }
