@@ -80,6 +80,22 @@ pub enum HostError {
         #[source]
         source: serde_json::Error,
     },
+    /// A table was named that no live component reads.
+    #[error("table `{table}` is read by no live component")]
+    UnknownTable {
+        /// The table.
+        table: String,
+        /// Those that are read.
+        known: Vec<String>,
+    },
+    /// Keys of a table cannot be decoded, so nobody can say which of its rows are gone.
+    #[error("table `{table}`: {rows} keys cannot be decoded")]
+    UnreadableKeys {
+        /// The table.
+        table: String,
+        /// How many.
+        rows: u64,
+    },
     /// Another run made the batch first.
     #[error("another run made batch {batch} first; nothing of this one counts")]
     Overtaken {
@@ -148,6 +164,10 @@ impl HostError {
             }
             Self::Disagreement { .. } => Some("the components must describe a shared input alike".into()),
             Self::Baseline { .. } => Some("the manifest was written by another version or was damaged".into()),
+            Self::UnknownTable { known, .. } => Some(format!("the tables that are read: {}", known.join(", "))),
+            Self::UnreadableKeys { .. } => {
+                Some("the key's column holds values its described type cannot: correct the description".into())
+            }
             Self::Overtaken { .. } => Some("nothing is lost: the next run sees what this one saw".into()),
             Self::TableNotIngested { .. } | Self::NoManifest { .. } => {
                 Some("the lake lost objects, or belongs to another version of the components".into())

@@ -1,8 +1,12 @@
 //! The first stage: what changed in the source, as Parquet and a manifest.
 
+mod full;
 mod ingest;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
@@ -11,14 +15,16 @@ use totesys_lake::{
     Attempt, BatchNumber, Bucket, CheckRecord, Committed, ExtractionRecord, FileEntry, Manifest, Micros,
     PreviousManifest, SourceIdentity, Stored, TableCounts, TableEntry,
 };
-use totesys_source::{Baseline, ReadMode, SourceSnapshot, TableRequest};
+use totesys_source::{Baseline, KeySums, KeyTally, Portion, ReadMode, SourceSnapshot, TableRequest};
 use tracing::{Instrument, info_span};
 
 use crate::catalog::Pinned;
 use crate::quarantine::{self, Quarantine};
 use crate::{HostError, Pipeline, tables};
 
-use ingest::Ingested;
+use ingest::{Ingested, Reading};
+
+pub use full::Full;
 
 /// What an extraction came to.
 #[derive(Debug, Clone, Serialize)]
@@ -79,6 +85,7 @@ impl Pipeline {
         let lake_id = self.claim_lake(snapshot.baseline()).await?;
         let mut modes = snapshot.decide(before.as_ref())?;
         self.read_new_inputs_whole(pinned, previous.as_deref(), &mut modes).await?;
+        self.full.ask(&mut modes)?;
 
         let attempt = Attempt::random()?;
         let batch = previous.as_ref().map_or(BatchNumber::FIRST, |manifest| manifest.batch.next());
@@ -118,6 +125,7 @@ impl Pipeline {
                 .as_ref()
                 .map(|manifest| PreviousManifest { batch: manifest.batch, sha256: manifest.sha256().to_owned() }),
             quarantine: self.quarantine_unreadable(&read, batch, &attempt).await?,
+            gaps: self.gaps(previous.as_ref(), &modes, taken_at).await?,
             tables: read.iter().map(|table| (table.name.clone(), table.entry.clone())).collect(),
         };
         if let Committed::Theirs(_) = self.lake.commit_manifest(&manifest).await? {
@@ -213,9 +221,15 @@ fn remember(
     read: &[TableRead],
 ) -> Result<serde_json::Value, serde_json::Error> {
     let recent: BTreeSet<u32> = read.iter().flat_map(|table| table.ingested.recent_xids.iter().copied()).collect();
-    let counted = read.iter().filter_map(|table| Some((&table.name, table.counted?)));
-    let baseline =
-        counted.fold(found.with_delivered(before, recent), |baseline, (table, rows)| baseline.with_rows(table, rows));
+    let mut baseline = found.with_delivered(before, recent);
+    for table in read {
+        if let Some(rows) = table.counted {
+            baseline = baseline.with_rows(&table.name, rows);
+        }
+        if let Some(keys) = table.keys {
+            baseline = baseline.with_keys(&table.name, keys);
+        }
+    }
     serde_json::to_value(baseline)
 }
 
@@ -234,6 +248,8 @@ struct TableRead {
     ingested: Ingested,
     /// The rows of the table, where they were counted.
     counted: Option<u64>,
+    /// Its keys, where they were summed.
+    keys: Option<KeySums>,
 }
 
 impl TableRead {
@@ -260,17 +276,46 @@ impl Context<'_> {
         before: Option<&Baseline>,
     ) -> Result<TableRead, HostError> {
         match request.delivery {
-            Delivery::Changes => self.changes(request, mode).await,
+            Delivery::Changes => self.changes(request, mode, before).await,
             Delivery::Snapshot => self.whole_snapshot(request, mode, previous, before).await,
         }
     }
 
-    async fn changes(&self, request: &TableRequest, mode: ReadMode) -> Result<TableRead, HostError> {
-        let ingested = self.ingest(&request.table, &mode).await?;
+    async fn changes(
+        &self,
+        request: &TableRequest,
+        mode: ReadMode,
+        before: Option<&Baseline>,
+    ) -> Result<TableRead, HostError> {
+        let table = &request.table;
+        let known = before.and_then(|before| before.tables.get(table));
+        let known_keys = known.and_then(|shape| shape.keys);
         let whole = matches!(mode, ReadMode::Whole { .. });
-        let changed = ingested.rows > 0 || !ingested.refused.is_empty();
-        let entry = self.entry(request, &ingested, changed, whole);
-        Ok(TableRead { name: request.table.clone(), entry, ingested, counted: None })
+        let parts = Arc::new(AtomicU32::new(0));
+        let (survey, portions) = if whole {
+            let ranges = self.snapshot.ranges(table).await?;
+            (None, ranges.into_iter().map(Portion::Range).collect())
+        } else {
+            let survey = self.snapshot.survey(table, &mode, known_keys.as_ref()).await?;
+            let portions = survey.portions.clone();
+            (Some(survey), portions)
+        };
+        let key = keys::single_integer(request);
+        let tally = KeyTally::after(known_keys.as_ref());
+        let reading = Reading { table, mode: &mode, portions, key, tally, parts: Arc::clone(&parts) };
+        let ingested = self.ingest(reading).await?;
+        let found = match &survey {
+            Some(survey) => keys::Found { sums: Some(survey.keys), all_there: survey.all_there },
+            None => keys::found_whole(&ingested, key.is_some(), known_keys.as_ref()),
+        };
+        // Of a table that no batch has seen nothing can be gone.
+        let may_be_gone = known.is_some() && (found.all_there != Some(true) || self.pipeline.full.names(table));
+        let changed = ingested.rows > 0 || !ingested.refused.is_empty() || may_be_gone;
+        let mut entry = self.entry(request, &ingested, changed, whole);
+        if may_be_gone {
+            entry.keys = Some(self.key_set(request, &entry, parts).await?);
+        }
+        Ok(TableRead { name: table.clone(), entry, ingested, counted: None, keys: found.sums })
     }
 
     /// A small table is written whole when anything in it changed; otherwise the last snapshot still stands.
@@ -281,19 +326,26 @@ impl Context<'_> {
         previous: Option<&Manifest>,
         before: Option<&Baseline>,
     ) -> Result<TableRead, HostError> {
-        let survey = self.snapshot.survey(&request.table, &mode).await?;
+        let survey = self.snapshot.survey(&request.table, &mode, None).await?;
         let rows_before = before.and_then(|before| before.tables.get(&request.table)).and_then(|shape| shape.rows);
         let last = previous.and_then(|manifest| manifest.tables.get(&request.table));
         let unchanged =
             matches!(mode, ReadMode::Since { .. }) && survey.changed == 0 && rows_before == Some(survey.rows);
         let name = request.table.clone();
         if let Some(last) = last.filter(|_| unchanged) {
-            let entry = TableEntry { changed: false, ..last.clone() };
-            return Ok(TableRead { name, entry, ingested: Ingested::default(), counted: Some(survey.rows) });
+            let entry = TableEntry { changed: false, keys: None, ..last.clone() };
+            let (ingested, counted) = (Ingested::default(), Some(survey.rows));
+            return Ok(TableRead { name, entry, ingested, counted, keys: None });
         }
-        let ingested = self.ingest(&request.table, &ReadMode::Whole { reason: "snapshot" }).await?;
-        let entry = self.entry(request, &ingested, true, true);
-        Ok(TableRead { name, entry, ingested, counted: Some(survey.rows) })
+        let parts = Arc::new(AtomicU32::new(0));
+        let portions = self.snapshot.ranges(&name).await?.into_iter().map(Portion::Range).collect();
+        let mode = ReadMode::Whole { reason: "snapshot" };
+        let tally = KeyTally::default();
+        let reading = Reading { table: &name, mode: &mode, portions, key: None, tally, parts: Arc::clone(&parts) };
+        let ingested = self.ingest(reading).await?;
+        let mut entry = self.entry(request, &ingested, true, true);
+        entry.keys = Some(self.key_set(request, &entry, parts).await?);
+        Ok(TableRead { name, entry, ingested, counted: Some(survey.rows), keys: None })
     }
 
     fn entry(&self, request: &TableRequest, ingested: &Ingested, changed: bool, whole: bool) -> TableEntry {
@@ -306,6 +358,7 @@ impl Context<'_> {
             columns: self.snapshot.columns(&request.table).to_vec(),
             files: ingested.files.clone(),
             refused: ingested.refused.len() as u64,
+            keys: None,
         }
     }
 }

@@ -19,7 +19,7 @@ pub mod telemetry;
 mod transform;
 
 pub use error::HostError;
-pub use extract::{Extraction, TableExtraction};
+pub use extract::{Extraction, Full, TableExtraction};
 pub use load::StarLoad;
 pub use observe::{Observer, Stage};
 pub use pipeline::{Pipeline, Places};

@@ -1,5 +1,7 @@
 //! The third stage: what a star made of a batch, into the warehouse.
 
+mod living;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -100,7 +102,8 @@ impl Pipeline {
         live: &Description,
         record: &TransformationRecord,
     ) -> Result<Option<StarLoad>, HostError> {
-        let taken_at = self.batch(record.batch).await?.taken_at;
+        let manifest = self.batch(record.batch).await?;
+        let taken_at = manifest.taken_at;
         let attempt = Attempt::random()?;
         let batch = StarBatch {
             star: record.star.clone(),
@@ -113,6 +116,7 @@ impl Pipeline {
             Begun::AlreadyLoaded(_) => return Ok(None),
             Begun::Load(mut load) => {
                 self.stage(&mut load, live, record).await?;
+                self.stage_living(&mut load, live, &manifest).await?;
                 load.commit().await?
             }
         };
@@ -213,6 +217,7 @@ fn loaded_table(table: &totesys_warehouse::TableReport) -> LoadedTable {
         updated: table.updated,
         inserted: table.inserted,
         waiting: table.waiting,
+        deleted: table.deleted,
         first_id: table.first_id.map(i64::from),
         last_id: table.last_id.map(i64::from),
     }

@@ -8,7 +8,7 @@ use totesys_sandbox::{Limits, PublicKey, Sandbox};
 use totesys_source::SourceOptions;
 use totesys_warehouse::{LakeStamp, Warehouse, WarehouseOptions};
 
-use crate::{HostError, Observer, Retries};
+use crate::{Full, HostError, Observer, Retries};
 
 /// Where a pipeline reads and writes. A stage that does not touch a database needs no settings for it.
 #[derive(Clone)]
@@ -32,6 +32,7 @@ pub struct Pipeline {
     pub(crate) publishers: Vec<PublicKey>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) retries: Retries,
+    pub(crate) full: Full,
     source: Option<ConnectionSettings>,
     pub(crate) source_options: SourceOptions,
     warehouse: Option<ConnectionSettings>,
@@ -55,6 +56,7 @@ impl Pipeline {
             publishers: places.publishers,
             observer,
             retries: Retries::default(),
+            full: Full::No,
             source: places.source,
             source_options: places.source_options,
             warehouse: places.warehouse,
@@ -66,6 +68,12 @@ impl Pipeline {
     #[must_use]
     pub fn with_retries(self, retries: Retries) -> Self {
         Self { retries, ..self }
+    }
+
+    /// The same, reading tables whole that need not be.
+    #[must_use]
+    pub fn with_full(self, full: Full) -> Self {
+        Self { full, ..self }
     }
 
     pub(crate) fn source(&self) -> Result<&ConnectionSettings, HostError> {

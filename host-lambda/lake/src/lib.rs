@@ -35,7 +35,7 @@ pub use extraction::{CheckRecord, ExtractionRecord, TableCounts};
 pub use file::FileEntry;
 pub use identity::{LakeIdentity, SourceIdentity};
 pub use load::{LoadRecord, LoadedTable};
-pub use manifest::{Manifest, PreviousManifest, TableEntry};
+pub use manifest::{Gap, KeySet, Manifest, PreviousManifest, TableEntry};
 pub use micros::Micros;
 pub use parquet_read::read_parquet;
 pub use parquet_write::{DEFAULT_PART_BYTES, ParquetRoller, Part, PartSpec};

@@ -39,6 +39,9 @@ pub struct LoadedTable {
     /// Rows that wait for a dimension row.
     #[serde(with = "number_text")]
     pub waiting: u64,
+    /// Keys of a fact that are gone from the source.
+    #[serde(with = "number_text", default)]
+    pub deleted: u64,
     /// The first record id appended.
     #[serde(with = "number_text::option", default)]
     pub first_id: Option<i64>,

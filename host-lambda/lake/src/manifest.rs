@@ -31,6 +31,20 @@ pub struct Manifest {
     pub tables: BTreeMap<String, TableEntry>,
     /// Rows the extraction could not decode.
     pub quarantine: Vec<FileEntry>,
+    /// Intervals of which versions may be lacking, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+}
+
+/// An interval of which versions may be lacking: the source went on as another than the one that was read before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Why, in words of ours with hyphens.
+    pub reason: String,
+    /// The last time the former source was seen.
+    pub from: Micros,
+    /// When the batch was taken that saw the source as it went on.
+    pub until: Micros,
 }
 
 /// The manifest before: a batch can only follow the one it was compared with.
@@ -63,6 +77,21 @@ pub struct TableEntry {
     /// Rows that could not be decoded; they are in quarantine.
     #[serde(with = "number_text")]
     pub refused: u64,
+    /// Every key the table has, when some may have gone since the batch before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeySet>,
+}
+
+/// The keys of all rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySet {
+    /// The columns of the key; the files may have others.
+    pub columns: Vec<Column>,
+    /// The rows in the files.
+    #[serde(with = "number_text")]
+    pub rows: u64,
+    /// The files: of their own, or those of the whole table.
+    pub files: Vec<FileEntry>,
 }
 
 impl Record for Manifest {
@@ -91,7 +120,11 @@ impl Record for Manifest {
             {
                 return Err("points at files of a batch that cannot have written them");
             }
-            check_files(&entry.files, table, &keys::ingested_prefix(table, entry.from_batch), entry.rows)?;
+            let prefix = keys::ingested_prefix(table, entry.from_batch);
+            check_files(&entry.files, table, &prefix, entry.rows)?;
+            if let Some(set) = &entry.keys {
+                check_files(&set.files, table, &prefix, set.rows)?;
+            }
         }
         if self.quarantine.iter().any(|file| !file.key.starts_with(keys::QUARANTINE)) {
             return Err("lists a quarantine file that is none");

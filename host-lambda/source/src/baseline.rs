@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use totesys_postgres::{MAX_OBSERVED_XIDS, xid_is_at_or_after};
 
+use crate::KeySums;
+
 /// What a batch remembers of the database it saw, so that the next one can find what changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
@@ -45,6 +47,9 @@ pub struct TableShape {
     pub columns: Vec<(String, String)>,
     /// Rows in the snapshot, once they were counted.
     pub rows: Option<u64>,
+    /// Its keys, where they were summed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeySums>,
 }
 
 impl Baseline {
@@ -82,6 +87,17 @@ impl Baseline {
     }
 }
 
+impl Baseline {
+    /// This baseline with the keys of a table.
+    #[must_use]
+    pub fn with_keys(mut self, table: &str, keys: KeySums) -> Self {
+        if let Some(shape) = self.tables.get_mut(table) {
+            shape.keys = Some(keys);
+        }
+        self
+    }
+}
+
 impl TableShape {
     /// Whether rows of the one look like rows of the other.
     pub(crate) fn fits(&self, other: &Self) -> bool {
@@ -95,17 +111,17 @@ pub(crate) fn raw(xid: u64) -> u32 {
 }
 
 /// 64-bit numbers as text: JSON's own numbers lose digits in many readers.
-mod as_text {
+pub(crate) mod as_text {
     use std::fmt::Display;
     use std::str::FromStr;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<N: Display, S: Serializer>(number: &N, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<N: Display, S: Serializer>(number: &N, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(number)
     }
 
-    pub(super) fn deserialize<'de, N: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<N, D::Error> {
+    pub(crate) fn deserialize<'de, N: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<N, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(|_| D::Error::custom("a 64-bit number as text is expected"))
     }
 }
@@ -126,7 +142,13 @@ pub(crate) mod tests {
             delivered: Vec::new(),
             tables: BTreeMap::from([(
                 "design".to_owned(),
-                TableShape { oid: 7, partitions: vec![], columns: vec![("a".into(), "integer".into())], rows: None },
+                TableShape {
+                    oid: 7,
+                    partitions: vec![],
+                    columns: vec![("a".into(), "integer".into())],
+                    rows: None,
+                    keys: None,
+                },
             )]),
             in_recovery: false,
         }

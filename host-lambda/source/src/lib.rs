@@ -8,13 +8,17 @@ mod baseline;
 mod catalog;
 mod columns;
 mod error;
+mod keys;
 mod mode;
 mod read;
 mod session;
 mod snapshot;
+mod survey;
 
 pub use baseline::{Baseline, TableShape};
 pub use error::SourceError;
+pub use keys::{KeySums, KeyTally};
 pub use mode::{ReadMode, decide};
-pub use read::{PageRange, RangeRead, Survey};
+pub use read::{PageRange, Portion, PortionRead};
 pub use snapshot::{SourceOptions, SourceSnapshot, TableRequest};
+pub use survey::Survey;

@@ -8,22 +8,13 @@ use arrow_array::RecordBatch;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_postgres::Client;
-use totesys_postgres::{BatchLimits, CodecError, CopyDecoder, RefusedValue};
+use totesys_postgres::{BatchLimits, CodecError, CopyDecoder, RefusedValue, quote_identifier};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span, info_span};
 
 use crate::error::SourceError;
 use crate::mode::ReadMode;
 use crate::snapshot::{SnapshotTable, SourceSnapshot};
-
-/// How many rows a table has, and how many of them a mode reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Survey {
-    /// Rows of the table.
-    pub rows: u64,
-    /// Rows the mode reads.
-    pub changed: u64,
-}
 
 /// A range of a table's pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +29,7 @@ impl PageRange {
     /// All pages.
     pub const ALL: Self = Self { first: 0, end: None };
 
-    fn predicate(self) -> Option<String> {
+    pub(crate) fn predicate(self) -> Option<String> {
         let from = format!("ctid >= '({},0)'::tid", self.first);
         match self.end {
             Some(end) => Some(format!("{from} AND ctid < '({end},0)'::tid")),
@@ -48,9 +39,9 @@ impl PageRange {
     }
 }
 
-/// What reading a range gave besides batches.
+/// What reading a portion gave besides batches.
 #[derive(Debug, Clone, Default)]
-pub struct RangeRead {
+pub struct PortionRead {
     /// Rows in batches.
     pub rows: u64,
     /// Bytes that came over the wire.
@@ -61,27 +52,23 @@ pub struct RangeRead {
     pub recent_xids: BTreeSet<u32>,
 }
 
-impl SourceSnapshot {
-    /// Counts a table's rows, and those that `mode` reads, in one scan.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub async fn survey(&self, table: &str, mode: &ReadMode) -> Result<Survey, SourceError> {
-        let source = self.table(table)?;
-        let changed = mode.predicate().map_or_else(|| "true".to_owned(), |changed| format!("({changed})"));
-        let query = format!("SELECT count(*), count(*) FILTER (WHERE {changed}) FROM {}", source.qualified);
-        let lease = self.sessions.lease().await?;
-        let row = lease.client().query_one(&query, &[]).await.map_err(refused(table, "count"))?;
-        lease.give_back();
-        let count = |position| row.get::<_, i64>(position).cast_unsigned();
-        Ok(Survey { rows: count(0), changed: count(1) })
-    }
+/// Part of a table: what one COPY reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Portion {
+    /// The rows of a range that the mode reads.
+    Range(PageRange),
+    /// Rows by their places, which a survey of the same snapshot found; numbers only, so nothing needs quoting.
+    Rows(Vec<String>),
+    /// The keys of all rows of a range, whatever the mode.
+    Keys(PageRange),
+}
 
+impl SourceSnapshot {
     /// The ranges in which a table is read, which together hold every row once.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn ranges(&self, table: &str, mode: &ReadMode) -> Result<Vec<PageRange>, SourceError> {
+    pub async fn ranges(&self, table: &str) -> Result<Vec<PageRange>, SourceError> {
         let source = self.table(table)?;
         if !source.has_ranges {
             return Ok(vec![PageRange::ALL]);
@@ -92,11 +79,11 @@ impl SourceSnapshot {
         lease.give_back();
         let (bytes, page): (i64, i64) = (row.get(0), row.get(1));
         let ranges = page_ranges(bytes.cast_unsigned(), page.cast_unsigned().max(1), self.range_bytes);
-        tracing::debug!(table, ranges = ranges.len(), whole = matches!(mode, ReadMode::Whole { .. }), "ranges");
+        tracing::debug!(table, ranges = ranges.len(), "ranges");
         Ok(ranges)
     }
 
-    /// Reads one range and sends its batches. Several ranges may be read at once: each takes a connection of
+    /// Reads one portion and sends its batches. Several portions may be read at once: each takes a connection of
     /// its own, and waits while all are in use.
     ///
     /// # Errors
@@ -105,16 +92,17 @@ impl SourceSnapshot {
         &self,
         table: &str,
         mode: &ReadMode,
-        range: PageRange,
+        portion: &Portion,
         batches: mpsc::Sender<RecordBatch>,
-    ) -> Result<RangeRead, SourceError> {
+    ) -> Result<PortionRead, SourceError> {
         let span = info_span!("read", table, rows = Empty, refused = Empty, bytes = Empty, duration_ms = Empty);
         let reading = async {
             let source = self.table(table)?;
             let lease = self.sessions.lease().await?;
             let started = Instant::now();
-            let copy = copy_statement(source, mode, range);
-            let decoder = CopyDecoder::new(&source.columns, BatchLimits::default()).with_row_xids(self.window.clone());
+            let copy = copy_statement(source, mode, portion);
+            let columns = if matches!(portion, Portion::Keys(_)) { &source.key } else { &source.columns };
+            let decoder = CopyDecoder::new(columns, BatchLimits::default()).with_row_xids(self.window.clone());
             let read = copy_out(lease.client(), table, &copy, decoder, &batches).await?;
             lease.give_back();
             Span::current()
@@ -122,17 +110,33 @@ impl SourceSnapshot {
                 .record("refused", read.refused.len())
                 .record("bytes", read.bytes)
                 .record("duration_ms", u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-            tracing::debug!("range read");
+            tracing::debug!("portion read");
             Ok(read)
         };
         reading.instrument(span).await
     }
 }
 
-fn copy_statement(source: &SnapshotTable, mode: &ReadMode, range: PageRange) -> String {
-    let conditions: Vec<_> = range.predicate().into_iter().chain(mode.predicate()).collect();
+fn copy_statement(source: &SnapshotTable, mode: &ReadMode, portion: &Portion) -> String {
+    let conditions: Vec<String> = match portion {
+        Portion::Range(range) => range.predicate().into_iter().chain(mode.predicate()).collect(),
+        Portion::Rows(places) => {
+            let places: Vec<_> = places.iter().map(|place| format!("\"{place}\"")).collect();
+            vec![format!("ctid = ANY ('{{{}}}'::tid[])", places.join(","))]
+        }
+        Portion::Keys(range) => range.predicate().into_iter().collect(),
+    };
     let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    format!("COPY (SELECT {}, xmin FROM {}{filter}) TO STDOUT (FORMAT binary)", source.select_list, source.qualified)
+    let keys;
+    let selected = match portion {
+        Portion::Keys(_) => {
+            let names: Vec<_> = source.key.iter().map(|column| quote_identifier(&column.name)).collect();
+            keys = names.join(", ");
+            &keys
+        }
+        _ => &source.select_list,
+    };
+    format!("COPY (SELECT {selected}, xmin FROM {}{filter}) TO STDOUT (FORMAT binary)", source.qualified)
 }
 
 async fn copy_out(
@@ -141,7 +145,7 @@ async fn copy_out(
     copy: &str,
     mut decoder: CopyDecoder,
     batches: &mpsc::Sender<RecordBatch>,
-) -> Result<RangeRead, SourceError> {
+) -> Result<PortionRead, SourceError> {
     let codec = |source: CodecError| SourceError::Codec { table: table.to_owned(), source: Box::new(source) };
     let gone = |_| SourceError::ReceiverGone { table: table.to_owned() };
     let mut stream = pin!(client.copy_out(copy).await.map_err(refused(table, "read"))?);
@@ -157,10 +161,10 @@ async fn copy_out(
     for batch in ready {
         batches.send(batch).await.map_err(gone)?;
     }
-    Ok(RangeRead { rows: summary.rows, bytes: summary.bytes, refused, recent_xids: summary.recent_xids })
+    Ok(PortionRead { rows: summary.rows, bytes: summary.bytes, refused, recent_xids: summary.recent_xids })
 }
 
-fn refused(table: &str, doing: &'static str) -> impl Fn(tokio_postgres::Error) -> SourceError {
+pub(crate) fn refused(table: &str, doing: &'static str) -> impl Fn(tokio_postgres::Error) -> SourceError {
     move |error| SourceError::Table { doing, table: table.to_owned(), source: error.into() }
 }
 
@@ -180,7 +184,10 @@ fn page_ranges(bytes: u64, page: u64, range_bytes: u64) -> Vec<PageRange> {
 
 #[cfg(test)]
 mod tests {
+    use star_contract::{Column, ColumnType};
+
     use super::*;
+    use crate::keys::KeyExpressions;
 
     #[test]
     fn ranges_follow_one_another_and_the_last_is_open() {
@@ -204,14 +211,30 @@ mod tests {
             columns: Vec::new(),
             select_list: r#""design_id""#.to_owned(),
             has_ranges: true,
+            key: vec![Column {
+                name: "design_id".to_owned(),
+                column_type: ColumnType::Int32,
+                nullable: false,
+                extras: Vec::new(),
+            }],
+            key_sums: KeyExpressions::of(&[], &[]),
         };
         let since = ReadMode::Since { xmin: 7, delivered: vec![] };
         assert_eq!(
-            copy_statement(&source, &since, PageRange { first: 2, end: Some(4) }),
+            copy_statement(&source, &since, &Portion::Range(PageRange { first: 2, end: Some(4) })),
             "COPY (SELECT \"design_id\", xmin FROM \"public\".\"design\" WHERE ctid >= '(2,0)'::tid AND \
              ctid < '(4,0)'::tid AND age(xmin) BETWEEN 0 AND age(('7'::xid8)::xid)) TO STDOUT (FORMAT binary)"
         );
         let whole = ReadMode::Whole { reason: "first-batch" };
-        assert!(!copy_statement(&source, &whole, PageRange::ALL).contains("WHERE"));
+        assert!(!copy_statement(&source, &whole, &Portion::Range(PageRange::ALL)).contains("WHERE"));
+        assert_eq!(
+            copy_statement(&source, &since, &Portion::Rows(vec!["(0,1)".into(), "(7,3)".into()])),
+            "COPY (SELECT \"design_id\", xmin FROM \"public\".\"design\" WHERE \
+             ctid = ANY ('{\"(0,1)\",\"(7,3)\"}'::tid[])) TO STDOUT (FORMAT binary)"
+        );
+        assert_eq!(
+            copy_statement(&source, &since, &Portion::Keys(PageRange::ALL)),
+            "COPY (SELECT \"design_id\", xmin FROM \"public\".\"design\") TO STDOUT (FORMAT binary)"
+        );
     }
 }

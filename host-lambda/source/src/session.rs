@@ -160,6 +160,11 @@ impl Sessions {
         Self { settings, options, exported, locks, idle: Mutex::new(vec![first]), permits }
     }
 
+    /// How many sessions there may be at once.
+    pub(crate) fn connections(&self) -> usize {
+        self.options.connections.max(1)
+    }
+
     /// A session for one task, as soon as one is free.
     pub(crate) async fn lease(&self) -> Result<Lease<'_>, SourceError> {
         let permit = self.permits.acquire().await.map_err(|_| SourceError::Answer { about: "its sessions" })?;

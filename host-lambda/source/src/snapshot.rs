@@ -10,6 +10,7 @@ use crate::baseline::{Baseline, TableShape, raw};
 use crate::catalog;
 use crate::columns::{self, IngestedColumn};
 use crate::error::SourceError;
+use crate::keys::KeyExpressions;
 use crate::mode::{self, ReadMode};
 use crate::session::{self, Lock, Sessions};
 
@@ -66,6 +67,9 @@ pub(crate) struct SnapshotTable {
     pub(crate) select_list: String,
     /// Whether reading page ranges makes sense.
     pub(crate) has_ranges: bool,
+    /// The columns of the key.
+    pub(crate) key: Vec<Column>,
+    pub(crate) key_sums: KeyExpressions,
 }
 
 /// One REPEATABLE READ, READ ONLY snapshot of the source, its tables locked against changes of their shape.
@@ -120,6 +124,8 @@ impl SourceSnapshot {
             let Some(table) = found.remove(&request.table) else { continue };
             let ingested = columns::ingested(request, &table.columns, &options.exclude_columns)?;
             let has_ranges = version >= 140_000 && table.children.is_empty();
+            let in_key = |column: &&IngestedColumn| request.key.contains(&column.column.name);
+            let key: Vec<_> = ingested.iter().filter(in_key).map(|column| column.column.clone()).collect();
             shapes.insert(request.table.clone(), shape(table.oid, table.children, &ingested));
             snapshot_tables.insert(
                 request.table.clone(),
@@ -133,6 +139,8 @@ impl SourceSnapshot {
                         .join(", "),
                     columns: ingested.into_iter().map(|column| column.column).collect(),
                     has_ranges,
+                    key_sums: KeyExpressions::of(&request.key, &key),
+                    key,
                 },
             );
         }
@@ -176,6 +184,12 @@ impl SourceSnapshot {
         self.tables.get(table).map_or(&[], |table| &table.columns)
     }
 
+    /// The columns of a table's key, as they stand in batches of keys.
+    #[must_use]
+    pub fn key_columns(&self, table: &str) -> &[Column] {
+        self.tables.get(table).map_or(&[], |table| &table.key)
+    }
+
     /// Decides how each table is read after the batch that left `previous`.
     ///
     /// # Errors
@@ -199,5 +213,5 @@ impl SourceSnapshot {
 
 fn shape(oid: u32, partitions: Vec<u32>, columns: &[IngestedColumn]) -> TableShape {
     let columns = columns.iter().map(|column| (column.column.name.clone(), column.source_type.clone())).collect();
-    TableShape { oid, partitions, columns, rows: None }
+    TableShape { oid, partitions, columns, rows: None, keys: None }
 }

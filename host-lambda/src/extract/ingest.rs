@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, ParquetRoller, Part, PartSpec, keys};
 use totesys_postgres::RefusedValue;
-use totesys_source::{PageRange, RangeRead, ReadMode};
+use totesys_source::{KeyTally, Portion, PortionRead, ReadMode};
 
 use super::Context;
 use crate::{HostError, Stage};
@@ -25,55 +25,67 @@ pub(super) struct Ingested {
     pub(super) files: Vec<FileEntry>,
     pub(super) refused: Vec<RefusedValue>,
     pub(super) recent_xids: BTreeSet<u32>,
+    /// The keys of the rows in the files.
+    pub(super) keys: KeyTally,
+}
+
+/// What is to be read of a table.
+pub(super) struct Reading<'a> {
+    pub(super) table: &'a str,
+    pub(super) mode: &'a ReadMode,
+    pub(super) portions: Vec<Portion>,
+    /// The key's one column; none when it has several.
+    pub(super) key: Option<&'a str>,
+    /// A tally that has counted nothing yet.
+    pub(super) tally: KeyTally,
+    /// Numbers the files of the table.
+    pub(super) parts: Arc<AtomicU32>,
 }
 
 impl Context<'_> {
-    /// Reads as many of the table's ranges at once as there are connections; their files stand in the order of the
-    /// ranges.
-    pub(super) async fn ingest(&self, table: &str, mode: &ReadMode) -> Result<Ingested, HostError> {
-        let ranges = self.snapshot.ranges(table, mode).await?;
-        let parts = Arc::new(AtomicU32::new(0));
-        let read = ranges.into_iter().map(|range| self.range(table, mode, range, Arc::clone(&parts)));
+    /// Reads as many portions at once as there are connections; their files stand in the order of the portions.
+    pub(super) async fn ingest(&self, reading: Reading<'_>) -> Result<Ingested, HostError> {
+        let read = reading.portions.iter().map(|portion| self.portion(&reading, portion));
         // No more than can be read: each holds a thread for its writer.
         let mut read = stream::iter(read).buffered(self.pipeline.source_options.connections.max(1));
-        let mut all = Ingested::default();
-        while let Some(range) = read.try_next().await? {
-            all.rows += range.rows;
-            all.files.extend(range.files);
-            all.refused.extend(range.refused);
-            all.recent_xids.extend(range.recent_xids);
+        let mut all = Ingested { keys: reading.tally, ..Ingested::default() };
+        while let Some(portion) = read.try_next().await? {
+            all.rows += portion.rows;
+            all.files.extend(portion.files);
+            all.refused.extend(portion.refused);
+            all.recent_xids.extend(portion.recent_xids);
+            all.keys.absorb(&portion.keys);
         }
-        if let ReadMode::Whole { reason } = mode {
-            tracing::info!(table, rows = all.rows, reason, "whole table read");
+        if let ReadMode::Whole { reason } = reading.mode {
+            tracing::info!(table = reading.table, rows = all.rows, reason, "whole table read");
         }
         Ok(all)
     }
 
-    async fn range(
-        &self,
-        table: &str,
-        mode: &ReadMode,
-        range: PageRange,
-        parts: Arc<AtomicU32>,
-    ) -> Result<Ingested, HostError> {
+    async fn portion(&self, reading: &Reading<'_>, portion: &Portion) -> Result<Ingested, HostError> {
         let (sender, batches) = mpsc::channel(QUEUE);
-        let writer = tokio::task::spawn_blocking(self.writer(table, batches, parts));
-        let read = self.snapshot.read(table, mode, range, sender).await;
+        let writer = tokio::task::spawn_blocking(self.writer(reading, portion, batches));
+        let read = self.snapshot.read(reading.table, reading.mode, portion, sender).await;
         let written = writer.await.map_err(|_| HostError::Worker)?;
         // A writer that failed lets the reader fail too; its own words say more.
-        let files = written?;
-        let RangeRead { rows, refused, recent_xids, .. } = read?;
-        Ok(Ingested { rows, files, refused, recent_xids })
+        let (files, keys) = written?;
+        let PortionRead { rows, refused, recent_xids, .. } = read?;
+        Ok(Ingested { rows, files, refused, recent_xids, keys })
     }
 
     /// Encoding keeps a thread busy, so it gets one of its own.
     fn writer(
         &self,
-        table: &str,
+        reading: &Reading<'_>,
+        portion: &Portion,
         mut batches: mpsc::Receiver<RecordBatch>,
-        parts: Arc<AtomicU32>,
-    ) -> impl FnOnce() -> Result<Vec<FileEntry>, HostError> + Send + 'static {
-        let columns = self.snapshot.columns(table).to_vec();
+    ) -> impl FnOnce() -> Result<(Vec<FileEntry>, KeyTally), HostError> + Send + 'static {
+        let table = reading.table;
+        let columns = match portion {
+            Portion::Keys(_) => self.snapshot.key_columns(table).to_vec(),
+            Portion::Range(_) | Portion::Rows(_) => self.snapshot.columns(table).to_vec(),
+        };
+        let (key, mut tally, parts) = (reading.key.map(str::to_owned), reading.tally, Arc::clone(&reading.parts));
         let (lake, observer) = (Arc::clone(&self.pipeline.lake), Arc::clone(&self.pipeline.observer));
         let (table, attempt, batch) = (table.to_owned(), self.attempt.clone(), self.batch);
         let runtime = Handle::current();
@@ -90,10 +102,13 @@ impl Context<'_> {
             };
             while let Some(rows) = batches.blocking_recv() {
                 observer.passed(Stage::Extract, &table, rows.num_rows() as u64, 0);
+                if let Some(key) = &key {
+                    tally.count(&rows, key);
+                }
                 roller.push(&rows)?.map(&mut store).transpose()?;
             }
             roller.finish()?.map(&mut store).transpose()?;
-            Ok(files)
+            Ok((files, tally))
         }
     }
 }

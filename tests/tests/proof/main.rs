@@ -3,6 +3,7 @@
 mod changes;
 mod codec;
 mod connection;
+mod deletes;
 mod invariants;
 mod lake;
 mod pipeline;

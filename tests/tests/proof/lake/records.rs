@@ -31,6 +31,7 @@ fn manifest(batch: u64, previous: Option<&Stored<Manifest>>) -> Manifest {
         columns: vec![column()],
         files: vec![file(keys::ingested("sales_order", batch, &attempt, 0), "sales_order")],
         refused: 0,
+        keys: None,
     };
     Manifest {
         batch,
@@ -42,6 +43,7 @@ fn manifest(batch: u64, previous: Option<&Stored<Manifest>>) -> Manifest {
         previous: previous.map(|stored| PreviousManifest { batch: stored.batch, sha256: stored.sha256().to_owned() }),
         tables: BTreeMap::from([("sales_order".to_owned(), entry)]),
         quarantine: Vec::new(),
+        gaps: Vec::new(),
     }
 }
 
