@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU32;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 use star_contract::Delivery;
+use totesys_failpoint as failpoint;
 use totesys_lake::{
     Attempt, BatchNumber, Bucket, CheckRecord, Committed, ExtractionRecord, FileEntry, Manifest, Micros,
     PreviousManifest, SourceIdentity, Stored, TableCounts, TableEntry,
@@ -83,6 +84,8 @@ impl Pipeline {
         let before = previous.as_ref().map(baseline).transpose()?;
         let snapshot = SourceSnapshot::open(self.source()?, &self.source_options, &requests).await?;
         let lake_id = self.claim_lake(snapshot.baseline()).await?;
+        failpoint::pass("extract:lake-claimed");
+        self.repair_record(previous.as_deref()).await?;
         let mut modes = snapshot.decide(before.as_ref())?;
         self.read_new_inputs_whole(pinned, previous.as_deref(), &mut modes).await?;
         self.full.ask(&mut modes)?;
@@ -128,9 +131,11 @@ impl Pipeline {
             gaps: self.gaps(previous.as_ref(), &modes, taken_at).await?,
             tables: read.iter().map(|table| (table.name.clone(), table.entry.clone())).collect(),
         };
+        failpoint::pass("extract:before-manifest");
         if let Committed::Theirs(_) = self.lake.commit_manifest(&manifest).await? {
             return Err(HostError::Overtaken { batch: batch.0 });
         }
+        failpoint::pass("extract:manifest-written");
         let counts: BTreeMap<_, _> = read.iter().map(|table| (table.name.clone(), table.counts())).collect();
         let record = ExtractionRecord {
             batch,
@@ -143,6 +148,7 @@ impl Pipeline {
             tables: counts,
         };
         self.lake.commit_extraction(&record).await?;
+        failpoint::pass("extract:recorded");
         tracing::info!(
             batch = batch.0,
             rows = record.rows,
@@ -151,6 +157,37 @@ impl Pipeline {
             "batch extracted"
         );
         Ok(report)
+    }
+
+    /// Writes the record of a batch whose extraction died right after its manifest. Its times are not known any more.
+    async fn repair_record(&self, newest: Option<&Manifest>) -> Result<(), HostError> {
+        let Some(manifest) = newest else { return Ok(()) };
+        let recorded = self.lake.newest_extraction().await?;
+        if recorded.is_some_and(|record| record.batch >= manifest.batch) {
+            return Ok(());
+        }
+        let counts = |entry: &TableEntry| {
+            if entry.from_batch < manifest.batch {
+                return TableCounts::default();
+            }
+            let bytes = entry.files.iter().map(|file| file.bytes).sum();
+            TableCounts { rows: entry.rows, bytes, refused: entry.refused }
+        };
+        let tables: BTreeMap<_, _> =
+            manifest.tables.iter().map(|(table, entry)| (table.clone(), counts(entry))).collect();
+        let record = ExtractionRecord {
+            batch: manifest.batch,
+            attempt: manifest.attempt.clone(),
+            started_at: manifest.taken_at,
+            finished_at: manifest.taken_at,
+            rows: tables.values().map(|table| table.rows).sum(),
+            bytes: tables.values().map(|table| table.bytes).sum(),
+            refused: tables.values().map(|table| table.refused).sum(),
+            tables,
+        };
+        self.lake.commit_extraction(&record).await?;
+        tracing::warn!(batch = manifest.batch.0, "extraction record repaired from the manifest");
+        Ok(())
     }
 
     /// The lake's id; a lake that was made for another source stops the run.
@@ -306,7 +343,7 @@ impl Context<'_> {
         let ingested = self.ingest(reading).await?;
         let found = match &survey {
             Some(survey) => keys::Found { sums: Some(survey.keys), all_there: survey.all_there },
-            None => keys::found_whole(&ingested, key.is_some(), known_keys.as_ref()),
+            None => keys::found_whole(&ingested, key, known_keys.as_ref()),
         };
         // Of a table that no batch has seen nothing can be gone.
         let may_be_gone = known.is_some() && (found.all_there != Some(true) || self.pipeline.full.names(table));

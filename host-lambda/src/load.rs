@@ -9,6 +9,7 @@ use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::ArrowError;
 use serde::Serialize;
 use star_contract::{Column, Description, Output};
+use totesys_failpoint as failpoint;
 use totesys_lake::{
     Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, TableOutput, TransformationRecord, read_parquet,
 };
@@ -52,6 +53,7 @@ impl Pipeline {
         let mut warehouse = self.warehouse(&stamp).await?;
         let descriptions: Vec<Description> = pinned.descriptions().cloned().collect();
         warehouse.prepare(&descriptions, &pinned.record.owners).await?;
+        failpoint::pass("load:prepared");
         Ok(Some(warehouse))
     }
 
@@ -117,11 +119,14 @@ impl Pipeline {
             Begun::Load(mut load) => {
                 self.stage(&mut load, live, record).await?;
                 self.stage_living(&mut load, live, &manifest).await?;
+                failpoint::pass("load:staged");
                 load.commit().await?
             }
         };
+        failpoint::pass("load:committed");
         let tables = report.tables.iter().map(|table| (table.table.clone(), loaded_table(table))).collect();
         self.record_load(&record.star, record.batch, taken_at, tables).await?;
+        failpoint::pass("load:recorded");
         Ok(Some(StarLoad { star: record.star.clone(), batch: record.batch.0, report }))
     }
 

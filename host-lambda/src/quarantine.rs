@@ -12,6 +12,7 @@ use arrow_schema::DataType;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use star_contract::RefusedRow;
+use totesys_failpoint as failpoint;
 use totesys_lake::{Attempt, BatchNumber, Bucket, FileEntry, Lake, Micros, keys};
 use totesys_postgres::RefusedValue;
 
@@ -85,6 +86,10 @@ impl Quarantine {
         let key = keys::quarantine(&self.refuser, self.batch, self.attempt.as_str(), part);
         let lines = Bytes::from(std::mem::take(&mut self.lines));
         self.files.push(self.lake.put_lines(self.bucket, key, &self.refuser, lines).await?);
+        match self.bucket {
+            Bucket::Ingestion => failpoint::pass("extract:quarantine-stored"),
+            _ => failpoint::pass("transform:quarantine-stored"),
+        }
         Ok(())
     }
 }

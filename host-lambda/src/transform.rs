@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use totesys_failpoint as failpoint;
 use totesys_lake::{Attempt, BatchNumber, Committed, Manifest, Micros, TableEntry, TableOutput, TransformationRecord};
 use tracing::{Instrument, info_span};
 
@@ -132,11 +133,13 @@ impl Pipeline {
             started_at,
             finished_at: Micros::now(),
         };
+        failpoint::pass("transform:before-record");
         let record = match self.lake.commit_transformation(&record).await? {
             Committed::Ours => record,
             // Another run was faster; what it recorded is what counts.
             Committed::Theirs(theirs) => theirs.into_record(),
         };
+        failpoint::pass("transform:recorded");
         let rows: BTreeMap<_, _> = record.outputs.iter().map(|output| (output.table.clone(), output.rows)).collect();
         tracing::info!(rows = rows.values().sum::<u64>(), refused = record.refused, "batch transformed");
         Ok(StarTransformation { star: record.star, batch: batch.0, rows, refused: record.refused_by_code })

@@ -1,11 +1,13 @@
 //! What the proofs across crates share.
 
+mod child;
 mod components;
 mod database;
 mod lake;
 mod totesys;
 
+pub use child::{ChildLake, ChildRun};
 pub use components::{STARS, component, publisher, trusted};
 pub use database::TestDatabase;
 pub use lake::LocalLake;
-pub use totesys::{Data, Rows, Totesys, snapshot_folder};
+pub use totesys::{Data, Rows, Totesys, filled_source, snapshot_folder};

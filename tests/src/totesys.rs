@@ -71,13 +71,7 @@ impl Totesys {
     pub async fn start(data: Data) -> Self {
         // The first test compiles the components, the others wait for it.
         static PUBLISHING: Mutex<()> = Mutex::const_new(());
-        let (source, warehouse) = (TestDatabase::create().await, TestDatabase::create().await);
-        source.execute(SCHEMA).await;
-        match data {
-            Data::Empty => {}
-            Data::Sample => fill(&source, &Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample")).await,
-            Data::Snapshot => fill(&source, &snapshot_folder().expect("the snapshot is there")).await,
-        }
+        let (source, warehouse) = (filled_source(data).await, TestDatabase::create().await);
         let local = LocalLake::start().await.expect("a lake can be made");
         let lake = Arc::new(Lake::open(local.settings()).await.expect("the lake can be opened"));
         let (key, cache) = publisher();
@@ -175,6 +169,21 @@ fn pipeline(lake: &Arc<Lake>, places: &Places, limits: Limits) -> Pipeline {
 fn warehouse_options() -> WarehouseOptions {
     let timeout = Duration::from_secs(60);
     WarehouseOptions { schema: "totesys".into(), side_schema: None, statement_timeout: timeout, lock_timeout: timeout }
+}
+
+/// A source database with the tables and these rows.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn filled_source(data: Data) -> TestDatabase {
+    let source = TestDatabase::create().await;
+    source.execute(SCHEMA).await;
+    match data {
+        Data::Empty => {}
+        Data::Sample => fill(&source, &Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample")).await,
+        Data::Snapshot => fill(&source, &snapshot_folder().expect("the snapshot is there")).await,
+    }
+    source
 }
 
 /// Where the real snapshot lies; `None` when its tests were left out with `--no-snapshot`.

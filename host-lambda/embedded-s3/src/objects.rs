@@ -63,6 +63,7 @@ impl Objects {
 impl S3 for Objects {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         self.check(&request.input.bucket, &request.input.key)?;
+        totesys_failpoint::fails("s3:put").map_err(|error| s3_error!(error, InternalError))?;
         let _put = self.lock_of(&request.input.bucket, &request.input.key).lock().await;
         self.files.put_object(request).await
     }

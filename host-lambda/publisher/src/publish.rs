@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use star_contract::{CONTRACT_VERSION, Description, Role};
+use totesys_failpoint as failpoint;
 use totesys_lake::{ArtefactEntry, Attempt, CatalogRecord, Committed, Lake, LakeError, Micros, StarEntry};
 use totesys_sandbox::{
     ArtifactClaim, Digest, EngineKey, Limits, PublisherKey, Sandbox, SandboxError, VerifiedArtifact,
@@ -125,6 +126,7 @@ impl<'a> Publisher<'a> {
         };
         match lake.commit_catalog(&record).await? {
             Committed::Ours => {
+                failpoint::pass("publish:cataloged");
                 tracing::info!(record = record.number, stars = record.stars.len(), "components published");
                 Ok(Publication { record, appended: true })
             }
@@ -155,7 +157,9 @@ impl<'a> Publisher<'a> {
         let signature = self.key.sign(&claim).to_string();
         let (sha256, bytes) = (claim.artifact.to_string(), code.len() as u64);
         lake.put_component(Bytes::copy_from_slice(component)).await?;
+        failpoint::pass("publish:component-stored");
         let key = lake.put_artefact(&digest.to_string(), engine.as_str(), Bytes::from(code)).await?;
+        failpoint::pass("publish:artefact-stored");
         let artefact = ArtefactEntry { key, sha256, bytes, signature, public_key };
         Ok(StarEntry {
             digest: digest.to_string(),

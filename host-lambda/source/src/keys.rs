@@ -93,7 +93,8 @@ impl KeyTally {
         }
     }
 
-    fn add(&mut self, key: i64) {
+    /// Counts one key.
+    pub fn add(&mut self, key: i64) {
         self.all.add(key);
         if Some(key) <= self.bound {
             self.bounded.add(key);

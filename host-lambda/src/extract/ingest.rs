@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use totesys_failpoint as failpoint;
 use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, ParquetRoller, Part, PartSpec, keys};
 use totesys_postgres::RefusedValue;
 use totesys_source::{KeyTally, Portion, PortionRead, ReadMode};
@@ -98,6 +99,7 @@ impl Context<'_> {
                 let key = keys::ingested(&table, batch, &attempt, parts.fetch_add(1, Ordering::Relaxed));
                 observer.passed(Stage::Extract, &table, 0, part.bytes.len() as u64);
                 files.push(runtime.block_on(lake.put_part(Bucket::Ingestion, key, &table, part))?);
+                failpoint::pass("extract:part-stored");
                 Ok(())
             };
             while let Some(rows) = batches.blocking_recv() {

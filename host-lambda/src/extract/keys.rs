@@ -27,12 +27,20 @@ pub(super) fn single_integer(request: &TableRequest) -> Option<&str> {
     integer.then_some(key.as_str())
 }
 
-/// What a table that was read whole says of its keys. Rows that could not be decoded were not counted.
-pub(super) fn found_whole(ingested: &Ingested, summed: bool, known: Option<&KeySums>) -> Found {
-    if !summed || !ingested.refused.is_empty() {
-        return Found { sums: None, all_there: None };
+/// What a table that was read whole says of its keys. Rows that could not be decoded were not counted as they passed,
+/// and are now.
+pub(super) fn found_whole(ingested: &Ingested, key: Option<&str>, known: Option<&KeySums>) -> Found {
+    let unknown = Found { sums: None, all_there: None };
+    let Some(key) = key else { return unknown };
+    let mut tally = ingested.keys;
+    for row in &ingested.refused {
+        let text = row.fields.iter().find(|(column, _)| column == key).and_then(|(_, text)| text.as_ref());
+        match text.and_then(|text| text.parse().ok()) {
+            Some(key) => tally.add(key),
+            None => return unknown,
+        }
     }
-    let KeyTally { mut all, bounded, .. } = ingested.keys;
+    let KeyTally { mut all, bounded, .. } = tally;
     all.greatest = all.greatest.max(known.and_then(|known| known.greatest));
     Found { sums: Some(all), all_there: known.map(|known| bounded.same_keys(known)) }
 }

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use star_contract::{Delivery, Description, Input, MAX_PUSH_BYTES, MAX_PUSH_ROWS};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use totesys_failpoint as failpoint;
 use totesys_lake::{
     Attempt, BatchNumber, Bucket, DEFAULT_PART_BYTES, FileEntry, Lake, Micros, ParquetRoller, Part, PartSpec,
     TableEntry, TableOutput, keys, read_parquet,
@@ -234,6 +235,7 @@ impl Flow {
         let star = &self.description.star;
         let key = keys::transformed(&output.table, self.taken_at, self.batch, star, &self.digest, number)?;
         let file = runtime.block_on(self.lake.put_part(Bucket::TransformedData, key, &output.table, part))?;
+        failpoint::pass("transform:part-stored");
         output.rows += file.rows;
         output.files.push(file);
         Ok(())

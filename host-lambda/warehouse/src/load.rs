@@ -354,6 +354,7 @@ impl<'a> Load<'a> {
             .execute(&ledger, &[&batch.star, &batch.number, &batch.component_digest, &batch.attempt])
             .await
             .map_err(while_doing("writing the ledger", &batch.star))?;
+        totesys_failpoint::pass("load:before-commit");
         let star = work.batch.star;
         work.transaction.commit().await.map_err(while_doing("committing a batch", &star))?;
         for report in tables.values() {

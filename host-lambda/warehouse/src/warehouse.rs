@@ -39,9 +39,12 @@ impl Warehouse {
             settings.connect("totesys warehouse").await.map_err(|source| WarehouseError::Connect(Box::new(source)))?;
         let session = format!(
             "SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
-             SET client_min_messages = warning; SET statement_timeout = {}; SET lock_timeout = {}",
+             SET client_min_messages = warning; SET statement_timeout = {}; SET lock_timeout = {}; \
+             SET idle_in_transaction_session_timeout = {}",
             milliseconds(options.statement_timeout),
             milliseconds(options.lock_timeout),
+            // A run that stands still must not hold the others up for longer than a statement may.
+            milliseconds(options.statement_timeout),
         );
         connection.batch_execute(&session).await.map_err(while_doing("setting up the session", &options.schema))?;
         let (places, standing) = Places::find(&connection, options).await?;

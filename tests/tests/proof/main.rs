@@ -4,6 +4,7 @@ mod changes;
 mod codec;
 mod connection;
 mod deletes;
+mod faults;
 mod invariants;
 mod lake;
 mod pipeline;
