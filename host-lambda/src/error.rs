@@ -80,6 +80,17 @@ pub enum HostError {
         #[source]
         source: serde_json::Error,
     },
+    /// There is no warehouse yet.
+    #[error("nothing was ever extracted into this lake, so there is no warehouse")]
+    NothingLoaded,
+    /// A warehouse to be reloaded has rows.
+    #[error("the warehouse is not empty: `{table}` has {rows} rows")]
+    NotEmpty {
+        /// The first table with rows.
+        table: String,
+        /// How many.
+        rows: u64,
+    },
     /// A table was named that no live component reads.
     #[error("table `{table}` is read by no live component")]
     UnknownTable {
@@ -164,6 +175,10 @@ impl HostError {
             }
             Self::Disagreement { .. } => Some("the components must describe a shared input alike".into()),
             Self::Baseline { .. } => Some("the manifest was written by another version or was damaged".into()),
+            Self::NothingLoaded => Some("run the pipeline first".into()),
+            Self::NotEmpty { .. } => {
+                Some("name another schema (warehouse.schema) or an empty database; reload never empties one".into())
+            }
             Self::UnknownTable { known, .. } => Some(format!("the tables that are read: {}", known.join(", "))),
             Self::UnreadableKeys { .. } => {
                 Some("the key's column holds values its described type cannot: correct the description".into())

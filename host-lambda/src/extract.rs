@@ -14,7 +14,7 @@ use star_contract::Delivery;
 use totesys_failpoint as failpoint;
 use totesys_lake::{
     Attempt, BatchNumber, Bucket, CheckRecord, Committed, ExtractionRecord, FileEntry, Manifest, Micros,
-    PreviousManifest, SourceIdentity, Stored, TableCounts, TableEntry,
+    PreviousManifest, SourceIdentity, Stored, TableCounts, TableEntry, TroubleRecord,
 };
 use totesys_source::{Baseline, KeySums, KeyTally, Portion, ReadMode, SourceSnapshot, TableRequest};
 use tracing::{Instrument, info_span};
@@ -74,7 +74,20 @@ impl Pipeline {
 
     pub(crate) async fn extract_pinned(&self, pinned: &Pinned) -> Result<Extraction, HostError> {
         // Boxed: the future nests deeper than the compiler's default limit for laying types out.
-        Box::pin(self.extract_batch(pinned)).instrument(info_span!("extract")).await
+        let outcome = Box::pin(self.extract_batch(pinned)).instrument(info_span!("extract")).await;
+        if let Err(error @ (HostError::Source(_) | HostError::OtherSource { .. })) = &outcome {
+            self.note_trouble(error).await;
+        }
+        outcome
+    }
+
+    /// Leaves word of what keeps extractions from being made, for `status`. Failing at that changes nothing.
+    async fn note_trouble(&self, error: &HostError) {
+        let Ok(attempt) = Attempt::random() else { return };
+        let record = TroubleRecord { attempt, at: Micros::now(), reason: error.to_string() };
+        if let Err(unnoted) = self.lake.commit_trouble(&record).await {
+            tracing::warn!(%unnoted, "the trouble could not be recorded");
+        }
     }
 
     async fn extract_batch(&self, pinned: &Pinned) -> Result<Extraction, HostError> {

@@ -6,10 +6,12 @@
 mod catalog;
 mod error;
 mod extract;
+mod history;
 mod load;
 mod observe;
 mod pipeline;
 mod quarantine;
+mod reload;
 mod retry;
 mod run;
 pub mod settings;
@@ -20,10 +22,11 @@ mod transform;
 
 pub use error::HostError;
 pub use extract::{Extraction, Full, TableExtraction};
+pub use history::FactHistory;
 pub use load::StarLoad;
 pub use observe::{Observer, Stage};
 pub use pipeline::{Pipeline, Places};
 pub use retry::Retries;
 pub use run::{RunReport, StarFailure};
-pub use status::{LiveComponent, StarStatus, Status};
+pub use status::{HistoryGap, LiveComponent, StarStatus, Status, Trouble};
 pub use transform::StarTransformation;

@@ -66,7 +66,6 @@ impl Pipeline {
         let Some(newest) = self.lake.newest_transformation(star).await?.map(|record| record.batch) else {
             return Ok(Vec::new());
         };
-        let live = &pinned.entry(star)?.description;
         let last = warehouse.loaded(star).await?;
         if let Some(last) = &last {
             self.follow(last).await?;
@@ -77,16 +76,28 @@ impl Pipeline {
         };
         let mut done = Vec::new();
         while next <= newest {
-            let record = self.lake.transformation(star, next).await?.ok_or(HostError::NoManifest { batch: next.0 })?;
-            let span = info_span!("load", star, batch = next.0);
-            done.extend(Box::pin(self.load_batch(warehouse, live, &record)).instrument(span).await?);
+            done.extend(self.load_one(warehouse, pinned, star, next).await?);
             next = next.next();
         }
         Ok(done)
     }
 
+    /// Loads one transformed batch, which must be the star's next.
+    pub(crate) async fn load_one(
+        &self,
+        warehouse: &mut Warehouse,
+        pinned: &Pinned,
+        star: &str,
+        batch: BatchNumber,
+    ) -> Result<Option<StarLoad>, HostError> {
+        let live = &pinned.entry(star)?.description;
+        let record = self.lake.transformation(star, batch).await?.ok_or(HostError::NoManifest { batch: batch.0 })?;
+        let span = info_span!("load", star, batch = batch.0);
+        Box::pin(self.load_batch(warehouse, live, &record)).instrument(span).await
+    }
+
     /// Where the warehouse of a star begins: its oldest transformation.
-    async fn first_transformed(&self, star: &str, newest: BatchNumber) -> Result<BatchNumber, HostError> {
+    pub(crate) async fn first_transformed(&self, star: &str, newest: BatchNumber) -> Result<BatchNumber, HostError> {
         let mut first = newest;
         while first.0 > BatchNumber::FIRST.0 {
             let before = BatchNumber(first.0 - 1);
@@ -175,8 +186,12 @@ impl Pipeline {
 
     /// The lake's ledger follows the warehouse's: a record lost to a crash is written now.
     async fn follow(&self, last: &LedgerRow) -> Result<(), HostError> {
-        let recorded = self.lake.newest_load(&last.star).await?;
-        if recorded.is_some_and(|record| record.batch.0 >= last.batch) {
+        let recorded = self.lake.newest_load(&last.star).await?.map_or(0, |record| record.batch.0);
+        if recorded > last.batch {
+            let (star, loaded) = (&last.star, last.batch);
+            tracing::warn!(star, loaded, recorded, "the warehouse is behind its load records: it was restored");
+        }
+        if recorded >= last.batch {
             return Ok(());
         }
         let (batch, taken_at) = (BatchNumber(last.batch), Micros(last.snapshot_micros));

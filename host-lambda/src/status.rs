@@ -21,12 +21,36 @@ pub struct Status {
     pub lag_seconds: Option<i64>,
     /// How old it may be at most, in seconds.
     pub lag_limit_seconds: i64,
+    /// What kept the newest extraction from being made, if none succeeded since.
+    pub trouble: Option<Trouble>,
+    /// Intervals of which versions may be lacking.
+    pub gaps: Vec<HistoryGap>,
     /// The number of the live catalog record.
     pub catalog: Option<u64>,
     /// The stars.
     pub stars: Vec<StarStatus>,
     /// The warehouse's tables.
     pub tables: Vec<TableSummary>,
+}
+
+/// Why there was no extraction.
+#[derive(Debug, Serialize)]
+pub struct Trouble {
+    /// When it was tried, in microseconds since 1970.
+    pub at: i64,
+    /// Why there was none.
+    pub reason: String,
+}
+
+/// An interval in which the source was not followed: what came and went in it nobody has seen.
+#[derive(Debug, Serialize)]
+pub struct HistoryGap {
+    /// Its beginning, in microseconds since 1970.
+    pub from: i64,
+    /// Its end, in microseconds since 1970.
+    pub until: i64,
+    /// Why the source was not the one that was followed before.
+    pub reason: String,
 }
 
 /// How one star stands.
@@ -40,6 +64,9 @@ pub struct StarStatus {
     pub transformed: Option<u64>,
     /// The newest batch it has loaded.
     pub loaded: Option<u64>,
+    /// The newest batch its load records say was loaded, when the warehouse says less: it was restored, and gets the
+    /// missing batches again.
+    pub recorded: Option<u64>,
     /// Rows its component refused in the newest transformed batch, by reason.
     pub refused: BTreeMap<String, u64>,
 }
@@ -72,6 +99,8 @@ impl Pipeline {
         let mut stars = Vec::new();
         for (star, entry) in catalog.iter().flat_map(|record| &record.stars) {
             let transformation = self.lake.newest_transformation(star).await?;
+            let in_warehouse = loaded.iter().find(|row| row.star == *star).map(|row| row.batch);
+            let recorded = self.lake.newest_load(star).await?.map(|record| record.batch.0);
             stars.push(StarStatus {
                 star: star.clone(),
                 component: LiveComponent {
@@ -80,13 +109,21 @@ impl Pipeline {
                     contract_version: entry.contract_version.clone(),
                 },
                 transformed: transformation.as_ref().map(|record| record.batch.0),
-                loaded: loaded.iter().find(|row| row.star == *star).map(|row| row.batch),
+                loaded: in_warehouse,
+                recorded: recorded.filter(|recorded| Some(*recorded) > in_warehouse),
                 refused: transformation.map(|record| record.into_record().refused_by_code).unwrap_or_default(),
             });
         }
         let newest = manifest.as_ref().map(|manifest| (manifest.batch.0, manifest.taken_at));
         let check = check.map(|check| (check.after.map(|batch| batch.0), check.taken_at));
         let names: Vec<&str> = stars.iter().map(|star| star.star.as_str()).collect();
+        let seen_at = newest.map(|(_, at)| at).max(check.map(|(_, at)| at));
+        let trouble = self.lake.newest_trouble().await?.filter(|trouble| Some(trouble.at) > seen_at);
+        let gaps = manifest.iter().flat_map(|manifest| &manifest.gaps).map(|gap| HistoryGap {
+            from: gap.from.0,
+            until: gap.until.0,
+            reason: gap.reason.clone(),
+        });
         let current_at = current_at(&names, &loaded, newest, check);
         Ok(Status {
             newest_batch: newest.map(|(batch, _)| batch),
@@ -94,6 +131,8 @@ impl Pipeline {
             newest_check_at: check.map(|(_, taken_at)| taken_at.0),
             lag_seconds: current_at.map(|at| (Micros::now().0 - at.0).max(0) / 1_000_000),
             lag_limit_seconds: LAG_LIMIT_SECONDS,
+            trouble: trouble.map(|trouble| Trouble { at: trouble.at.0, reason: trouble.reason.clone() }),
+            gaps: gaps.collect(),
             catalog: catalog.map(|record| record.number),
             stars,
             tables,

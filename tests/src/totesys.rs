@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use host_lambda::{Pipeline, Places, RunReport};
+use host_lambda::{Full, Pipeline, Places, RunReport};
 use tokio::sync::Mutex;
 use tokio_postgres::SimpleQueryMessage;
 use totesys_lake::{Bucket, Lake};
@@ -60,7 +60,7 @@ pub struct Totesys {
     /// The stages.
     pub pipeline: Pipeline,
     places: Places,
-    _local: LocalLake,
+    local: LocalLake,
 }
 
 impl Totesys {
@@ -88,13 +88,43 @@ impl Totesys {
             publishers: vec![key.public()],
         };
         let pipeline = pipeline(&lake, &places, Limits::default());
-        Self { source, warehouse, lake, pipeline, places, _local: local }
+        Self { source, warehouse, lake, pipeline, places, local }
     }
 
     /// Another pipeline over the same, with other limits.
     #[must_use]
     pub fn pipeline_within(&self, limits: Limits) -> Pipeline {
         pipeline(&self.lake, &self.places, limits)
+    }
+
+    /// Another pipeline into this warehouse, without a source unless it is told how to read it.
+    #[must_use]
+    pub fn pipeline_into(&self, warehouse: &TestDatabase, full: Option<Full>) -> Pipeline {
+        let source = full.as_ref().and(self.places.source.clone());
+        let places = Places { source, warehouse: Some(warehouse.settings()), ..self.places.clone() };
+        pipeline(&self.lake, &places, Limits::default()).with_full(full.unwrap_or_default())
+    }
+
+    /// Does something to the file behind the first object with a prefix; gives the object's key.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn damage(&self, bucket: &str, prefix: &str, inflict: impl Fn(&Path)) -> String {
+        let root = self.local.folder().join("buckets").join(bucket);
+        let mut folder = root.join(prefix);
+        let mut paths: Vec<PathBuf> = Vec::new();
+        while paths.is_empty() {
+            let entries =
+                std::fs::read_dir(&folder).expect("there is such a prefix").flatten().map(|entry| entry.path());
+            let entries: Vec<PathBuf> = entries.collect();
+            match entries.iter().find(|path| path.is_dir()) {
+                Some(inner) => folder = inner.clone(),
+                None => paths = entries,
+            }
+        }
+        paths.sort();
+        inflict(&paths[0]);
+        paths[0].strip_prefix(&root).expect("it lies in the bucket").to_string_lossy().into_owned()
     }
 
     /// Runs a batch in which no star may fail.

@@ -35,6 +35,10 @@ pub(crate) enum Verb {
     Test(Test),
     /// Bring the warehouse up to date with the source, once or again and again.
     Run(Run),
+    /// Fill an empty warehouse from the lake alone: the same rows, record ids and history.
+    Reload(Output),
+    /// Show every version of one fact, deletions included.
+    History(History),
     /// Say how it stands: batches, rows per table, lag, live components.
     Status(Output),
     /// Load a snapshot (a folder of eleven CSV files) into an empty source database.
@@ -82,6 +86,24 @@ pub(crate) struct Run {
     /// Go on until interrupted, starting a run this often: 30s, 10m or 1h.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) every: Option<Duration>,
+
+    /// Read all tables, or these, whole, although nothing demands it: a new baseline.
+    #[arg(long, value_name = "TABLE", num_args = 0.., conflicts_with = "every")]
+    pub(crate) full: Option<Vec<String>>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The fact table, such as fact_sales_order.
+    #[arg(value_name = "FACT")]
+    pub(crate) fact: String,
+
+    /// Its key, such as the order's id; several when the key has several columns.
+    #[arg(value_name = "ID", required = true, allow_hyphen_values = true)]
+    pub(crate) key: Vec<String>,
 
     #[command(flatten)]
     pub(crate) output: Output,

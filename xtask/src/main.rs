@@ -7,9 +7,11 @@ mod debian;
 mod demo;
 mod guests;
 mod hint;
+mod history;
 mod import;
 mod place;
 mod progress;
+mod reload;
 mod run;
 mod status;
 mod test;
@@ -65,6 +67,8 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         Verb::Build(build) => build::build(build),
         Verb::Test(test) => test::test(test),
         Verb::Run(run) => Box::pin(run::run(settings, arguments.demo, run)).await,
+        Verb::Reload(output) => Box::pin(reload::reload(settings, arguments.demo, output.json)).await,
+        Verb::History(history) => Box::pin(history::history(settings, arguments.demo, history)).await,
         Verb::Status(output) => Box::pin(status::status(settings, arguments.demo, output.json)).await,
         Verb::Import(import) => Box::pin(import::verb(settings, arguments.demo, import)).await,
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use host_lambda::settings::Settings;
-use host_lambda::{Extraction, Pipeline, RunReport};
+use host_lambda::{Extraction, Full, Pipeline, RunReport};
 use serde_json::{Value, json};
 
 use crate::arguments::Run;
@@ -18,7 +18,12 @@ pub(crate) async fn run(settings: Settings, demo: bool, arguments: &Run) -> Resu
     let place = Place::open(settings, demo).await?;
     place.publish().await?;
     let watch = Arc::new(Watch::new(Progress::new()));
-    let pipeline = place.pipeline(watch.clone())?;
+    let full = match &arguments.full {
+        None => Full::No,
+        Some(tables) if tables.is_empty() => Full::Everything,
+        Some(tables) => Full::Tables(tables.clone()),
+    };
+    let pipeline = place.pipeline(watch.clone())?.with_full(full);
     let Some(every) = arguments.every else {
         return once(&pipeline, &watch, arguments.output.json).await;
     };
@@ -95,6 +100,7 @@ pub(crate) fn sentences(report: &RunReport, took: Duration) -> Vec<String> {
                 (table.updated, "updated"),
                 (table.waiting, "waiting for a dimension row"),
                 (table.superseded, "superseded"),
+                (table.deleted, "gone from the source"),
             ];
             let said: Vec<String> =
                 counts.iter().filter(|(rows, _)| *rows > 0).map(|(rows, what)| format!("{rows} {what}")).collect();

@@ -43,6 +43,13 @@ fn text(status: &Status) -> String {
         }
     };
     text += &format!("lag           {lag}\ncatalog       record {}\n\n", number(status.catalog));
+    if let Some(trouble) = &status.trouble {
+        text += &format!("trouble       no extraction at {}: {}\n\n", Micros(trouble.at), trouble.reason);
+    }
+    for gap in &status.gaps {
+        let (from, until) = (Micros(gap.from), Micros(gap.until));
+        text += &format!("history       may lack versions between {from} and {until} ({})\n", gap.reason);
+    }
     text += &format!("{:<12} {:>11} {:>7}  {:<9} component\n", "star", "transformed", "loaded", "version");
     for star in &status.stars {
         text += &format!(
@@ -53,6 +60,12 @@ fn text(status: &Status) -> String {
             star.component.version,
             star.component.digest.get(..16).unwrap_or_default(),
         );
+        if let Some(recorded) = star.recorded {
+            text += &format!(
+                "{:<12} the warehouse was loaded up to batch {recorded} before: it was restored, and gets the rest again\n",
+                ""
+            );
+        }
         for (code, rows) in &star.refused {
             text += &format!("{:<12} refused in the newest batch: {rows} {code}\n", "");
         }

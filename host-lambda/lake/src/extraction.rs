@@ -62,6 +62,30 @@ pub struct CheckRecord {
     pub duration_micros: u64,
 }
 
+/// An extraction that could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubleRecord {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// When it gave up.
+    pub at: Micros,
+    /// Why, without row values.
+    pub reason: String,
+}
+
+impl Record for TroubleRecord {
+    const BUCKET: Bucket = Bucket::ExtractionTimes;
+
+    fn key(&self) -> String {
+        let at = u64::try_from(self.at.0).unwrap_or_default();
+        format!("{}{}-{}.json", keys::TROUBLES, keys::inverted(at), self.attempt)
+    }
+
+    fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+}
+
 impl Record for ExtractionRecord {
     const BUCKET: Bucket = Bucket::ExtractionTimes;
 
@@ -102,6 +126,22 @@ impl Lake {
     /// When S3 refuses.
     pub async fn commit_check(&self, record: &CheckRecord) -> Result<Committed<CheckRecord>, LakeError> {
         self.commit(record).await
+    }
+
+    /// Records an extraction that could not be made.
+    ///
+    /// # Errors
+    /// When S3 refuses.
+    pub async fn commit_trouble(&self, record: &TroubleRecord) -> Result<Committed<TroubleRecord>, LakeError> {
+        self.commit(record).await
+    }
+
+    /// The newest record of an extraction that could not be made.
+    ///
+    /// # Errors
+    /// When it is damaged or S3 refuses.
+    pub async fn newest_trouble(&self) -> Result<Option<Stored<TroubleRecord>>, LakeError> {
+        self.newest(keys::TROUBLES).await
     }
 
     /// The newest extraction's record.

@@ -8,6 +8,9 @@ pub(crate) const MANIFESTS: &str = "manifests/";
 pub(crate) const EXTRACTIONS: &str = "batches/";
 /// Check records, newest first.
 pub(crate) const CHECKS: &str = "checks/";
+
+/// Extractions that could not be made, by time.
+pub(crate) const TROUBLES: &str = "troubles/";
 /// Catalog records, newest first.
 pub(crate) const CATALOG: &str = "catalog/";
 /// The lake's identity.

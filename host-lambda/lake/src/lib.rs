@@ -31,7 +31,7 @@ pub use bucket::{Bucket, BucketNames};
 pub use catalog::{ArtefactEntry, CatalogRecord, StarEntry};
 pub use digest::{Attempt, sha256_hex};
 pub use error::{LakeError, Request};
-pub use extraction::{CheckRecord, ExtractionRecord, TableCounts};
+pub use extraction::{CheckRecord, ExtractionRecord, TableCounts, TroubleRecord};
 pub use file::FileEntry;
 pub use identity::{LakeIdentity, SourceIdentity};
 pub use load::{LoadRecord, LoadedTable};

@@ -54,12 +54,16 @@ impl Record for LoadRecord {
     const BUCKET: Bucket = Bucket::LoadTimes;
 
     fn key(&self) -> String {
-        format!("{}{}.json", keys::star_records(&self.star), self.batch.inverted_key())
+        key(&self.star, self.batch)
     }
 
     fn attempt(&self) -> &Attempt {
         &self.attempt
     }
+}
+
+fn key(star: &str, batch: BatchNumber) -> String {
+    format!("{}{}.json", keys::star_records(star), batch.inverted_key())
 }
 
 impl Lake {
@@ -69,6 +73,14 @@ impl Lake {
     /// When S3 refuses.
     pub async fn commit_load(&self, record: &LoadRecord) -> Result<Committed<LoadRecord>, LakeError> {
         self.commit(record).await
+    }
+
+    /// The load of a batch of a star, if it is recorded.
+    ///
+    /// # Errors
+    /// When the record is damaged or S3 refuses.
+    pub async fn load(&self, star: &str, batch: BatchNumber) -> Result<Option<Stored<LoadRecord>>, LakeError> {
+        self.find(&key(star, batch)).await
     }
 
     /// A star's newest load.

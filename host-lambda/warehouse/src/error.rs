@@ -84,6 +84,24 @@ pub enum WarehouseError {
         found: String,
     },
 
+    /// A fact that no prepared star has.
+    #[error("there is no fact `{fact}`")]
+    NoSuchFact {
+        /// The name that was asked for.
+        fact: String,
+        /// The facts there are.
+        known: Vec<String>,
+    },
+
+    /// A key that is not of its fact's shape. Its value is not shown.
+    #[error("the key does not fit `{fact}`")]
+    UnfitKey {
+        /// The fact.
+        fact: String,
+        /// The columns of its key with their types.
+        key: Vec<String>,
+    },
+
     /// A star that [`prepare`](crate::Warehouse::prepare) was not given.
     #[error("the star `{star}` was not prepared")]
     UnknownStar {
@@ -205,6 +223,8 @@ impl WarehouseError {
                 "both components must derive `{dimension}` alike: publish versions that share its code, then load \
                  again"
             ),
+            Self::NoSuchFact { known, .. } => format!("the facts there are: {}", known.join(", ")),
+            Self::UnfitKey { key, .. } => format!("its key is {}, one argument each", key.join(" and ")),
             Self::IdsExhausted { table } => format!(
                 "rename the warehouse's schema, keep it as an archive, and load `{table}` and the other tables into a new \
                  one"

@@ -15,6 +15,7 @@ mod error;
 mod evolve;
 mod fact;
 mod found;
+mod history;
 mod judge;
 mod ledger;
 mod load;
@@ -28,6 +29,7 @@ mod warehouse;
 
 pub use batch::{Begun, LoadReport, Observed, StarBatch, TableReport};
 pub use error::WarehouseError;
+pub use history::TextRows;
 pub use ledger::LedgerRow;
 pub use load::Load;
 pub use place::WarehouseOptions;

@@ -120,6 +120,18 @@ impl Warehouse {
         }
     }
 
+    pub(crate) fn stars(&self) -> &[Star] {
+        &self.stars
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// What the prepared stars' tables hold.
     ///
     /// # Errors

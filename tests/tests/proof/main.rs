@@ -8,6 +8,7 @@ mod faults;
 mod invariants;
 mod lake;
 mod pipeline;
+mod recovery;
 mod refusals;
 mod sandbox;
 mod snapshot;

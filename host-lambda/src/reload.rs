@@ -1,0 +1,50 @@
+//! An empty warehouse, filled from the lake alone.
+
+use totesys_lake::BatchNumber;
+
+use crate::catalog::Pinned;
+use crate::{HostError, Pipeline, StarLoad};
+
+impl Pipeline {
+    /// Replays everything that was ever transformed into an empty warehouse, in the order in which it was loaded
+    /// first: the same rows, record ids and history. Neither the source nor a component is asked.
+    ///
+    /// # Errors
+    /// When the warehouse is not empty, or a file of the lake is missing or damaged. What was loaded until then
+    /// stays, and an ordinary run goes on from there.
+    pub async fn reload(&self) -> Result<Vec<StarLoad>, HostError> {
+        let pinned = self.pin().await?;
+        let Some(mut warehouse) = self.prepared_warehouse(&pinned).await? else { return Err(HostError::NothingLoaded) };
+        let filled = warehouse.summary().await?.tables.into_iter().find(|table| table.rows > 0);
+        if let Some(filled) = filled {
+            return Err(HostError::NotEmpty { table: filled.table, rows: filled.rows });
+        }
+        let mut done = Vec::new();
+        for (star, batch) in self.loads_in_order(&pinned).await? {
+            done.extend(self.load_one(&mut warehouse, &pinned, &star, batch).await?);
+        }
+        tracing::info!(loads = done.len(), "warehouse reloaded from the lake");
+        Ok(done)
+    }
+
+    /// Every transformed batch of every star, as they were loaded; those that never were stand at the end.
+    async fn loads_in_order(&self, pinned: &Pinned) -> Result<Vec<(String, BatchNumber)>, HostError> {
+        let mut loads = Vec::new();
+        for (turn, star) in pinned.stars().into_iter().enumerate() {
+            let Some(newest) = self.lake.newest_transformation(star).await?.map(|record| record.batch) else {
+                continue;
+            };
+            let mut batch = self.first_transformed(star, newest).await?;
+            // A star's batches load in order, whatever a clock said.
+            let mut latest = i64::MIN;
+            while batch <= newest {
+                let loaded = self.lake.load(star, batch).await?;
+                latest = latest.max(loaded.map_or(i64::MAX, |record| record.finished_at.0));
+                loads.push((latest, batch, turn, star.to_owned()));
+                batch = batch.next();
+            }
+        }
+        loads.sort();
+        Ok(loads.into_iter().map(|(_, batch, _, star)| (star, batch)).collect())
+    }
+}
