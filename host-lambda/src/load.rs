@@ -135,8 +135,7 @@ impl Pipeline {
             }
         };
         failpoint::pass("load:committed");
-        let tables = report.tables.iter().map(|table| (table.table.clone(), loaded_table(table))).collect();
-        self.record_load(&record.star, record.batch, taken_at, tables).await?;
+        self.record_load(&record.star, record.batch, taken_at, loaded_tables(&report)).await?;
         failpoint::pass("load:recorded");
         Ok(Some(StarLoad { star: record.star.clone(), batch: record.batch.0, report }))
     }
@@ -196,7 +195,7 @@ impl Pipeline {
         }
         let (batch, taken_at) = (BatchNumber(last.batch), Micros(last.snapshot_micros));
         tracing::warn!(star = last.star, batch = last.batch, "load record repaired from the warehouse");
-        self.record_load(&last.star, batch, taken_at, BTreeMap::new()).await
+        self.record_load(&last.star, batch, taken_at, loaded_tables(&last.report)).await
     }
 
     async fn record_load(
@@ -229,6 +228,10 @@ fn with_columns_of(live: &Output, rows: &RecordBatch) -> Result<RecordBatch, Arr
     };
     let columns = live.columns.iter().map(column);
     RecordBatch::try_from_iter_with_nullable(columns)
+}
+
+fn loaded_tables(report: &LoadReport) -> BTreeMap<String, LoadedTable> {
+    report.tables.iter().map(|table| (table.table.clone(), loaded_table(table))).collect()
 }
 
 fn loaded_table(table: &totesys_warehouse::TableReport) -> LoadedTable {

@@ -180,6 +180,7 @@ mod tests {
             component_digest: String::new(),
             loaded_micros: 0,
             attempt: String::new(),
+            report: Default::default(),
         }
     }
 

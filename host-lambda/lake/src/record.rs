@@ -83,6 +83,28 @@ struct Format {
     format: u32,
 }
 
+/// How every record begins; its checksum follows.
+fn beginning() -> String {
+    format!("{{\"format\":{FORMAT},")
+}
+
+/// The bytes with the checksum of what they are without it.
+fn seal(json: &[u8]) -> Bytes {
+    let beginning = beginning();
+    let rest = json.get(beginning.len()..).unwrap_or_default();
+    let mut sealed = format!("{beginning}\"sha256\":\"{}\",", sha256_hex(json)).into_bytes();
+    sealed.extend_from_slice(rest);
+    Bytes::from(sealed)
+}
+
+/// Whether bytes are what [`seal`] made, to the last.
+fn sealed(bytes: &[u8]) -> bool {
+    let beginning = beginning();
+    let checksum = format!("\"sha256\":\"{}\",", "0".repeat(64)).len();
+    let Some(rest) = bytes.get(beginning.len() + checksum..) else { return false };
+    seal(&[beginning.as_bytes(), rest].concat()) == bytes
+}
+
 impl Lake {
     /// Writes a record unless there is one; says whose it is then.
     pub(crate) async fn commit<T: Record>(&self, record: &T) -> Result<Committed<T>, LakeError> {
@@ -123,7 +145,7 @@ impl Lake {
         Ok(Stored { record, sha256: sha256_hex(&bytes) })
     }
 
-    /// Parses JSON with a format number.
+    /// Parses JSON with a format number and a checksum of its own.
     pub(crate) fn parse<T: DeserializeOwned>(&self, bucket: Bucket, key: &str, bytes: &[u8]) -> Result<T, LakeError> {
         let unreadable =
             |source| LakeError::Unreadable { bucket: self.name(bucket).to_owned(), key: key.to_owned(), source };
@@ -133,14 +155,21 @@ impl Lake {
             let (bucket, key) = (self.name(bucket).to_owned(), key.to_owned());
             return Err(LakeError::UnknownFormat { bucket, key, found, known: FORMAT });
         }
+        if !sealed(bytes) {
+            let (bucket, key) = (self.name(bucket).to_owned(), key.to_owned());
+            return Err(LakeError::Inconsistent { bucket, key, problem: "is not as it was written" });
+        }
         serde_json::from_slice(bytes).map_err(unreadable)
     }
 
-    /// JSON with a format number.
+    /// JSON with a format number and a checksum of its own.
     pub(crate) fn to_json<T: Serialize>(&self, bucket: Bucket, key: &str, record: &T) -> Result<Bytes, LakeError> {
-        serde_json::to_vec(&Written { format: FORMAT, record }).map(Bytes::from).map_err(|source| {
-            LakeError::Unwritable { bucket: self.name(bucket).to_owned(), key: key.to_owned(), source }
-        })
+        let json = serde_json::to_vec(&Written { format: FORMAT, record }).map_err(|source| LakeError::Unwritable {
+            bucket: self.name(bucket).to_owned(),
+            key: key.to_owned(),
+            source,
+        })?;
+        Ok(seal(&json))
     }
 
     fn verify<T: Record>(&self, record: &T, key: &str) -> Result<(), LakeError> {

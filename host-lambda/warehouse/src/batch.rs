@@ -36,14 +36,15 @@ pub enum Begun<'a> {
 }
 
 /// What a load did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LoadReport {
     /// One entry for each table of the star, in described order.
     pub tables: Vec<TableReport>,
 }
 
 /// What a load did to one table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TableReport {
     /// The table.
     pub table: String,

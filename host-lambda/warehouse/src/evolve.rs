@@ -45,6 +45,11 @@ pub(crate) fn steps(stars: &[Star], places: &Places, found: &Found) -> Result<Ve
     for shape in &shapes {
         plan.foreign_keys(shape, &shapes);
     }
+    let loads = found.side(places, "loads");
+    if loads.is_some_and(|loads| !loads.columns.iter().any(|column| column.name == "report")) {
+        let loads = places.side("loads");
+        plan.step("loads", format!("ALTER TABLE {loads} ADD COLUMN report text NOT NULL DEFAULT ''"));
+    }
     for shape in shapes.iter().filter(|shape| shape.role == Role::Fact) {
         for (name, select) in views::of(shape, places, found) {
             plan.view(&name, &select);

@@ -2,9 +2,9 @@
 
 use tokio_postgres::{GenericClient, Row};
 
-use crate::WarehouseError;
 use crate::error::while_doing;
 use crate::place::Places;
+use crate::{LoadReport, WarehouseError};
 
 /// One loaded batch of one star.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -21,10 +21,12 @@ pub struct LedgerRow {
     pub loaded_micros: i64,
     /// The attempt that loaded it.
     pub attempt: String,
+    /// What the load did.
+    pub report: LoadReport,
 }
 
 const COLUMNS: &str = "star, batch, round(extract(epoch FROM snapshot_at) * 1000000)::bigint, component_digest,
-                       round(extract(epoch FROM loaded_at) * 1000000)::bigint, attempt";
+                       round(extract(epoch FROM loaded_at) * 1000000)::bigint, attempt, report";
 
 fn ledger_row(row: &Row) -> LedgerRow {
     LedgerRow {
@@ -34,6 +36,8 @@ fn ledger_row(row: &Row) -> LedgerRow {
         component_digest: row.get(3),
         loaded_micros: row.get(4),
         attempt: row.get(5),
+        // Only the lake's own ledger wants it, and can do without.
+        report: serde_json::from_str(row.get(6)).unwrap_or_default(),
     }
 }
 

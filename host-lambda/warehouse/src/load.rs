@@ -345,19 +345,22 @@ impl<'a> Load<'a> {
             tables.insert(index, report);
         }
         let ledger = format!(
-            "INSERT INTO {} (star, batch, snapshot_at, component_digest, attempt) VALUES ($1, $2, {}, $3, $4)",
+            "INSERT INTO {} (star, batch, snapshot_at, component_digest, attempt, report)
+             VALUES ($1, $2, {}, $3, $4, $5)",
             work.places.side("loads"),
             work.batch.snapshot,
         );
         let batch = &work.batch;
+        let report = LoadReport { tables: tables.into_values().collect() };
+        let told = serde_json::to_string(&report).unwrap_or_default();
         work.transaction
-            .execute(&ledger, &[&batch.star, &batch.number, &batch.component_digest, &batch.attempt])
+            .execute(&ledger, &[&batch.star, &batch.number, &batch.component_digest, &batch.attempt, &told])
             .await
             .map_err(while_doing("writing the ledger", &batch.star))?;
         totesys_failpoint::pass("load:before-commit");
         let star = work.batch.star;
         work.transaction.commit().await.map_err(while_doing("committing a batch", &star))?;
-        for report in tables.values() {
+        for report in &report.tables {
             tracing::info!(
                 star,
                 table = report.table,
@@ -370,7 +373,7 @@ impl<'a> Load<'a> {
                 "table loaded"
             );
         }
-        Ok(LoadReport { tables: tables.into_values().collect() })
+        Ok(report)
     }
 }
 

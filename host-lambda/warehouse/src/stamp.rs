@@ -85,7 +85,7 @@ async fn create(
          CREATE TABLE IF NOT EXISTS {loads} (
              star text, batch bigint, snapshot_at timestamptz NOT NULL, component_digest text NOT NULL,
              loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(), attempt text NOT NULL,
-             PRIMARY KEY (star, batch));
+             report text NOT NULL DEFAULT '', PRIMARY KEY (star, batch));
          CREATE TABLE IF NOT EXISTS {fact_loads} (
              fact text, batch bigint NOT NULL, star text NOT NULL, first_id integer, last_id integer NOT NULL,
              snapshot_at timestamptz NOT NULL, component_digest text NOT NULL,
