@@ -142,6 +142,39 @@ pub enum HostError {
         #[source]
         source: arrow_schema::ArrowError,
     },
+    /// A component refuses more of a batch than is allowed.
+    #[error(
+        "star `{star}` refuses {refused} of the {delivered} {delivered_as} of batch {batch}: more than a share of {share}; nothing of the batch is loaded"
+    )]
+    TooManyRefused {
+        /// The star.
+        star: String,
+        /// The batch.
+        batch: u64,
+        /// Changes, or rows of snapshots.
+        delivered_as: &'static str,
+        /// Rows refused until the batch was stopped.
+        refused: u64,
+        /// Rows the batch delivers so.
+        delivered: u64,
+        /// The share that is allowed.
+        share: f64,
+    },
+    /// Rows cannot be chosen from a batch of them.
+    #[error("rows of `{table}` cannot be taken apart")]
+    Rows {
+        /// The table.
+        table: String,
+        /// Why.
+        #[source]
+        source: arrow_schema::ArrowError,
+    },
+    /// There is no row with such an id in quarantine.
+    #[error("there is no row `{id}` in quarantine")]
+    NotInQuarantine {
+        /// What was asked for.
+        id: String,
+    },
     /// A batch that records say exists is not there.
     #[error("batch {batch} has no manifest")]
     NoManifest {
@@ -187,6 +220,11 @@ impl HostError {
             Self::TableNotIngested { .. } | Self::NoManifest { .. } => {
                 Some("the lake lost objects, or belongs to another version of the components".into())
             }
+            Self::TooManyRefused { star, .. } => Some(format!(
+                "`cargo xtask quarantine list --star {star}` shows the rows; put a component live that takes them, or raise `max_refused_share` under [quarantine] (TOTESYS_QUARANTINE_MAX_REFUSED_SHARE)"
+            )),
+            Self::Rows { .. } => Some("the file was written by another version of the program".into()),
+            Self::NotInQuarantine { .. } => Some("`cargo xtask quarantine list` prints the ids of the rows there are".into()),
             Self::Columns { .. } => Some("let the star catch up with the component before, then publish this one".into()),
             Self::NoLongerDescribed { .. } => {
                 Some("let the star catch up with the component before, then publish this one again".into())

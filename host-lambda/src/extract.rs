@@ -3,6 +3,8 @@
 mod full;
 mod ingest;
 mod keys;
+mod redescribed;
+mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,17 +15,17 @@ use serde::Serialize;
 use star_contract::Delivery;
 use totesys_failpoint as failpoint;
 use totesys_lake::{
-    Attempt, BatchNumber, Bucket, CheckRecord, Committed, ExtractionRecord, FileEntry, Manifest, Micros,
-    PreviousManifest, SourceIdentity, Stored, TableCounts, TableEntry, TroubleRecord,
+    Attempt, BatchNumber, CheckRecord, Committed, ExtractionRecord, Manifest, Micros, OpenRows, PreviousManifest,
+    Replay, SourceIdentity, Stored, TableCounts, TableEntry, TroubleRecord,
 };
 use totesys_source::{Baseline, KeySums, KeyTally, Portion, ReadMode, SourceSnapshot, TableRequest};
 use tracing::{Instrument, info_span};
 
 use crate::catalog::Pinned;
-use crate::quarantine::{self, Quarantine};
 use crate::{HostError, Pipeline, tables};
 
 use ingest::{Ingested, Reading};
+use unreadable::Unreadable;
 
 pub use full::Full;
 
@@ -69,12 +71,17 @@ impl Pipeline {
     /// When the source or the lake fails; the next extraction sees everything this one saw.
     pub async fn extract(&self) -> Result<Extraction, HostError> {
         let pinned = self.pin().await?;
-        self.extract_pinned(&pinned).await
+        self.extract_pinned(&pinned, None).await
     }
 
-    pub(crate) async fn extract_pinned(&self, pinned: &Pinned) -> Result<Extraction, HostError> {
+    /// With `replay` a batch is made whatever the source has, so that refused rows are offered again.
+    pub(crate) async fn extract_pinned(
+        &self,
+        pinned: &Pinned,
+        replay: Option<&Replay>,
+    ) -> Result<Extraction, HostError> {
         // Boxed: the future nests deeper than the compiler's default limit for laying types out.
-        let outcome = Box::pin(self.extract_batch(pinned)).instrument(info_span!("extract")).await;
+        let outcome = Box::pin(self.extract_batch(pinned, replay)).instrument(info_span!("extract")).await;
         if let Err(error @ (HostError::Source(_) | HostError::OtherSource { .. })) = &outcome {
             self.note_trouble(error).await;
         }
@@ -90,7 +97,7 @@ impl Pipeline {
         }
     }
 
-    async fn extract_batch(&self, pinned: &Pinned) -> Result<Extraction, HostError> {
+    async fn extract_batch(&self, pinned: &Pinned, replay: Option<&Replay>) -> Result<Extraction, HostError> {
         let started_at = Micros::now();
         let requests = tables::requested(pinned.descriptions())?;
         let previous = self.lake.newest_manifest().await?;
@@ -101,11 +108,21 @@ impl Pipeline {
         self.repair_record(previous.as_deref()).await?;
         let mut modes = snapshot.decide(before.as_ref())?;
         self.read_new_inputs_whole(pinned, previous.as_deref(), &mut modes).await?;
+        self.read_redescribed_whole(pinned, previous.as_deref(), &requests, &mut modes).await?;
         self.full.ask(&mut modes)?;
+        let unreadable = self.unreadable(previous.as_deref(), &requests).await?;
 
         let attempt = Attempt::random()?;
         let batch = previous.as_ref().map_or(BatchNumber::FIRST, |manifest| manifest.batch.next());
-        let context = Context { pipeline: self, snapshot: &snapshot, attempt: &attempt, batch };
+        let refused_parts = AtomicU32::new(0);
+        let context = Context {
+            pipeline: self,
+            snapshot: &snapshot,
+            attempt: &attempt,
+            batch,
+            unreadable: &unreadable,
+            refused_parts: &refused_parts,
+        };
         let read = requests.iter().map(|request| {
             let mode = modes.get(&request.table).cloned().unwrap_or(ReadMode::Whole { reason: "not-decided" });
             context.table(request, mode, previous.as_deref(), before.as_ref())
@@ -115,7 +132,7 @@ impl Pipeline {
         let found = snapshot.baseline().clone();
         snapshot.close().await?;
 
-        if previous.is_some() && !read.iter().any(|table| table.entry.changed) {
+        if replay.is_none() && previous.is_some() && !read.iter().any(|table| table.entry.changed) {
             let check = CheckRecord {
                 attempt,
                 taken_at,
@@ -140,8 +157,10 @@ impl Pipeline {
             previous: previous
                 .as_ref()
                 .map(|manifest| PreviousManifest { batch: manifest.batch, sha256: manifest.sha256().to_owned() }),
-            quarantine: self.quarantine_unreadable(&read, batch, &attempt).await?,
             gaps: self.gaps(previous.as_ref(), &modes, taken_at).await?,
+            quarantine: read.iter().flat_map(|table| &table.ingested.refused).map(|open| open.file.clone()).collect(),
+            unreadable: still_unreadable(unreadable, &read),
+            replay: replay.cloned(),
             tables: read.iter().map(|table| (table.name.clone(), table.entry.clone())).collect(),
         };
         failpoint::pass("extract:before-manifest");
@@ -241,22 +260,6 @@ impl Pipeline {
         }
         Ok(())
     }
-
-    /// Rows the codec could not hold go to quarantine, with what they said.
-    async fn quarantine_unreadable(
-        &self,
-        read: &[TableRead],
-        batch: BatchNumber,
-        attempt: &Attempt,
-    ) -> Result<Vec<FileEntry>, HostError> {
-        let mut quarantine = Quarantine::new(&self.lake, Bucket::Ingestion, "extract", batch, attempt);
-        for table in read {
-            for row in &table.ingested.refused {
-                quarantine.add(&quarantine::unreadable(&table.name, row)).await?;
-            }
-        }
-        quarantine.finish().await
-    }
 }
 
 fn baseline(manifest: &Stored<Manifest>) -> Result<Baseline, HostError> {
@@ -283,6 +286,13 @@ fn remember(
     serde_json::to_value(baseline)
 }
 
+/// Rows of earlier batches whose keys were not read since, and those of this one.
+fn still_unreadable(before: Unreadable, read: &[TableRead]) -> Vec<OpenRows> {
+    let whole = |table: &str| read.iter().any(|read| read.name == table && read.entry.changed && read.entry.whole);
+    let new = read.iter().flat_map(|table| &table.ingested.refused).cloned();
+    before.left(whole).into_iter().chain(new).collect()
+}
+
 fn report(batch: BatchNumber, taken_at: Micros, read: &[TableRead]) -> Extraction {
     let tables = read.iter().filter(|table| table.entry.changed).map(|table| {
         let TableCounts { rows, bytes, refused } = table.counts();
@@ -305,7 +315,7 @@ struct TableRead {
 impl TableRead {
     fn counts(&self) -> TableCounts {
         let bytes = self.ingested.files.iter().map(|file| file.bytes).sum();
-        TableCounts { rows: self.ingested.rows, bytes, refused: self.ingested.refused.len() as u64 }
+        TableCounts { rows: self.ingested.rows, bytes, refused: self.ingested.refused_rows() }
     }
 }
 
@@ -315,6 +325,10 @@ struct Context<'a> {
     snapshot: &'a SourceSnapshot,
     attempt: &'a Attempt,
     batch: BatchNumber,
+    /// What earlier batches left unreadable.
+    unreadable: &'a Unreadable,
+    /// How many files of refused rows there are.
+    refused_parts: &'a AtomicU32,
 }
 
 impl Context<'_> {
@@ -407,7 +421,7 @@ impl Context<'_> {
             rows: ingested.rows,
             columns: self.snapshot.columns(&request.table).to_vec(),
             files: ingested.files.clone(),
-            refused: ingested.refused.len() as u64,
+            refused: ingested.refused_rows(),
             keys: None,
         }
     }

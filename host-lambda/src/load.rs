@@ -1,6 +1,7 @@
 //! The third stage: what a star made of a batch, into the warehouse.
 
 mod living;
+mod released;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -150,13 +151,9 @@ impl Pipeline {
         let catalog = self.lake.catalog(record.catalog).await?;
         let entry = catalog.as_ref().and_then(|catalog| catalog.stars.get(&record.star));
         let wrote = entry.map(|entry| &entry.description);
+        self.stage_refusals(load, live, wrote, record).await?;
         for output in &record.outputs {
-            let described = wrote.and_then(|wrote| wrote.output(&output.table)).zip(live.output(&output.table));
-            let (written, live) = described.ok_or_else(|| HostError::NoLongerDescribed {
-                star: record.star.clone(),
-                table: output.table.clone(),
-                batch: record.batch.0,
-            })?;
+            let (written, live) = described(wrote, live, record, &output.table)?;
             let bytes: u64 = output.files.iter().map(|file| file.bytes).sum();
             let span = info_span!("table", table = output.table, rows = output.rows, bytes);
             self.stage_table(load, (written, live), output).instrument(span).await?;
@@ -216,6 +213,21 @@ impl Pipeline {
         self.lake.commit_load(&record).await?;
         Ok(())
     }
+}
+
+/// A table as the component that wrote its rows described it, and as the live one does.
+fn described<'a>(
+    wrote: Option<&'a Description>,
+    live: &'a Description,
+    record: &TransformationRecord,
+    table: &str,
+) -> Result<(&'a Output, &'a Output), HostError> {
+    let described = wrote.and_then(|wrote| wrote.output(table)).zip(live.output(table));
+    described.ok_or_else(|| HostError::NoLongerDescribed {
+        star: record.star.clone(),
+        table: table.to_owned(),
+        batch: record.batch.0,
+    })
 }
 
 /// The rows with the live columns in their order; one that was not written yet is NULL. Whether the table takes that

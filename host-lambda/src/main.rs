@@ -55,7 +55,8 @@ async fn pipeline(settings: &Settings, role: Role) -> Result<Pipeline, HostError
         warehouse_options: settings.warehouse_options(),
         publishers: settings.publishers()?,
     };
-    Pipeline::new(Arc::new(lake), places, settings.sandbox.clone(), Arc::new(()))
+    let pipeline = Pipeline::new(Arc::new(lake), places, settings.sandbox.clone(), Arc::new(()))?;
+    Ok(pipeline.with_quarantine(settings.quarantine))
 }
 
 async fn handle(pipeline: &Pipeline, role: Role, star: &str) -> Result<Value, HostError> {
@@ -79,6 +80,7 @@ impl From<Failure> for Diagnostic {
             HostError::Sandbox(_) => "Component",
             HostError::Warehouse(_) => "Warehouse",
             HostError::Overtaken { .. } => "Overtaken",
+            HostError::TooManyRefused { .. } => "Refused",
             _ => "Catalog",
         };
         Self { error_type: kind.to_owned(), error_message: error.to_string() }

@@ -8,6 +8,7 @@ use totesys_sandbox::{Limits, PublicKey, Sandbox};
 use totesys_source::SourceOptions;
 use totesys_warehouse::{LakeStamp, Warehouse, WarehouseOptions};
 
+use crate::settings::QuarantineSettings;
 use crate::{Full, HostError, Observer, Retries};
 
 /// Where a pipeline reads and writes. A stage that does not touch a database needs no settings for it.
@@ -33,6 +34,7 @@ pub struct Pipeline {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) retries: Retries,
     pub(crate) full: Full,
+    pub(crate) quarantine: QuarantineSettings,
     source: Option<ConnectionSettings>,
     pub(crate) source_options: SourceOptions,
     warehouse: Option<ConnectionSettings>,
@@ -57,11 +59,18 @@ impl Pipeline {
             observer,
             retries: Retries::default(),
             full: Full::No,
+            quarantine: QuarantineSettings::default(),
             source: places.source,
             source_options: places.source_options,
             warehouse: places.warehouse,
             warehouse_options: places.warehouse_options,
         })
+    }
+
+    /// The same with other bounds on what may be refused.
+    #[must_use]
+    pub fn with_quarantine(self, quarantine: QuarantineSettings) -> Self {
+        Self { quarantine, ..self }
     }
 
     /// The same with other retries.

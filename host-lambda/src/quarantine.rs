@@ -1,5 +1,8 @@
 //! Refused rows, as JSON lines: the one place in the lake, besides the data, where row values stand.
 
+mod list;
+mod row_id;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -17,6 +20,8 @@ use totesys_lake::{Attempt, BatchNumber, Bucket, FileEntry, Lake, Micros, keys};
 use totesys_postgres::RefusedValue;
 
 use crate::HostError;
+
+pub use list::{Held, QuarantineEntry, QuarantinedRow};
 
 /// A row the codec could not hold.
 pub(crate) fn unreadable(table: &str, row: &RefusedValue) -> Value {
@@ -39,8 +44,18 @@ pub(crate) fn refused(refusal: &RefusedRow, pushed: &RecordBatch) -> Value {
     })
 }
 
+/// The lines of a file of refused rows. A line that is none reads as NULL, so that the others keep their numbers.
+pub(crate) fn lines(file: Bytes) -> impl Iterator<Item = Value> {
+    let lines: Vec<Value> = file
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap_or_default())
+        .collect();
+    lines.into_iter()
+}
+
 /// About how large a file of refused rows gets.
-const FILE_BYTES: usize = 4 << 20;
+pub(crate) const FILE_BYTES: usize = 4 << 20;
 
 /// Writes refused rows in files of bounded size, so that memory stays bounded however many there are.
 pub(crate) struct Quarantine {
@@ -69,16 +84,16 @@ impl Quarantine {
 
     pub(crate) async fn add(&mut self, row: &Value) -> Result<(), HostError> {
         self.lines += &format!("{row}\n");
-        if self.lines.len() >= FILE_BYTES { self.store().await } else { Ok(()) }
+        if self.lines.len() >= FILE_BYTES { self.flush().await } else { Ok(()) }
     }
 
-    /// The files, once everything is in them.
-    pub(crate) async fn finish(mut self) -> Result<Vec<FileEntry>, HostError> {
-        self.store().await?;
-        Ok(self.files)
+    /// The files so far.
+    pub(crate) fn files(&self) -> &[FileEntry] {
+        &self.files
     }
 
-    async fn store(&mut self) -> Result<(), HostError> {
+    /// Stores what is not in a file yet.
+    pub(crate) async fn flush(&mut self) -> Result<(), HostError> {
         if self.lines.is_empty() {
             return Ok(());
         }
@@ -95,7 +110,7 @@ impl Quarantine {
 }
 
 /// One value: numbers, dates and the like as text, so that nothing is rounded.
-fn cell(column: &dyn Array, row: usize) -> Value {
+pub(crate) fn cell(column: &dyn Array, row: usize) -> Value {
     if column.is_null(row) {
         return Value::Null;
     }

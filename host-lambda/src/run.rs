@@ -1,6 +1,7 @@
 //! The three stages in turn, on one machine.
 
 use serde::Serialize;
+use totesys_lake::Replay;
 use totesys_warehouse::Warehouse;
 
 use crate::catalog::Pinned;
@@ -37,17 +38,34 @@ impl Pipeline {
     /// When nothing could be extracted, or no component is live.
     pub async fn run(&self) -> Result<RunReport, HostError> {
         let pinned = self.retries.run("catalog", async || self.pin().await).await?;
-        let extraction = self.retries.run("extract", async || self.extract_pinned(&pinned).await).await?;
+        self.run_pinned(&pinned, None).await
+    }
+
+    /// A run that offers every open row again, or one star's: it makes a batch though nothing may have changed in
+    /// the source.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::run`], and when there is no such star.
+    pub async fn replay(&self, star: Option<&str>) -> Result<RunReport, HostError> {
+        let pinned = self.retries.run("catalog", async || self.pin().await).await?;
+        if let Some(star) = star {
+            pinned.entry(star)?;
+        }
+        self.run_pinned(&pinned, Some(&Replay { star: star.map(str::to_owned) })).await
+    }
+
+    async fn run_pinned(&self, pinned: &Pinned, replay: Option<&Replay>) -> Result<RunReport, HostError> {
+        let extraction = self.retries.run("extract", async || self.extract_pinned(pinned, replay).await).await?;
         let mut report = RunReport { extraction, transformations: vec![], loads: vec![], failures: vec![] };
         for star in pinned.stars() {
-            match self.retries.run("transform", async || self.transform_pinned(&pinned, star).await).await {
+            match self.retries.run("transform", async || self.transform_pinned(pinned, star).await).await {
                 Ok(done) => report.transformations.extend(done),
                 Err(error) => report.fail(star, error),
             }
         }
         let mut warehouse = None;
         for star in pinned.stars() {
-            match self.retries.run("load", async || self.load_over(&mut warehouse, &pinned, star).await).await {
+            match self.retries.run("load", async || self.load_over(&mut warehouse, pinned, star).await).await {
                 Ok(done) => report.loads.extend(done),
                 Err(error) => report.fail(star, error),
             }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub catalog: CatalogSettings,
     /// What a component may use.
     pub sandbox: Limits,
+    /// How much of a batch may be refused.
+    pub quarantine: QuarantineSettings,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -97,6 +99,17 @@ pub struct CatalogSettings {
     pub publishers: Vec<String>,
 }
 
+/// `[quarantine]`: a star's batch of which more is refused is stopped before it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuarantineSettings {
+    /// The share of the delivered rows that may be refused, from 0 to 1. Default 0.2.
+    #[serde(deserialize_with = "share")]
+    pub max_refused_share: f64,
+    /// Fewer refused rows than this never stop a batch, whatever their share. Default 100.
+    pub refused_rows_floor: u64,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -139,6 +152,38 @@ impl Default for WarehouseSettings {
 impl Default for LakeSection {
     fn default() -> Self {
         Self { folder: None, prefix: "totesys".into(), region: None, endpoint: None }
+    }
+}
+
+impl Default for QuarantineSettings {
+    fn default() -> Self {
+        Self { max_refused_share: 0.2, refused_rows_floor: 100 }
+    }
+}
+
+impl QuarantineSettings {
+    /// Whether this many refused rows are too many.
+    pub(crate) fn exceeded(&self, refused: u64, delivered: u64) -> bool {
+        #[allow(clippy::cast_precision_loss, reason = "a share of so many rows need not be exact")]
+        let allowed = self.max_refused_share * delivered as f64;
+        #[allow(clippy::cast_precision_loss, reason = "a share of so many rows need not be exact")]
+        let found = refused as f64;
+        refused >= self.refused_rows_floor && found > allowed
+    }
+
+    /// The bounds as a name: under others a batch may come out otherwise.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}", self.max_refused_share, self.refused_rows_floor)
+    }
+}
+
+/// A share lies between none and all.
+fn share<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let share = f64::deserialize(deserializer)?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err(serde::de::Error::custom("a share is a number from 0 to 1"))
     }
 }
 
@@ -384,6 +429,7 @@ mod tests {
         let all = parse(&uncommented, &[])?;
         let defaults = Settings::default();
         assert_eq!(all.sandbox, defaults.sandbox);
+        assert_eq!(all.quarantine, defaults.quarantine);
         assert_eq!(all.source.statement_timeout, defaults.source.statement_timeout);
         assert_eq!(all.warehouse.schema, defaults.warehouse.schema);
         parse(example, &[]).map(drop)
@@ -398,6 +444,34 @@ mod tests {
         assert!(message("", &[("TOTESYS_SOURCE_COLOUR", "red")]).contains("TOTESYS_SOURCE_COLOUR: unknown field"));
         assert!(message("", &[("TOTESYS_NOTHING", "1")]).contains("TOTESYS_NOTHING"));
         assert!(message("", &[("TOTESYS_LOG_FORMAT", "xml")]).contains("TOTESYS_LOG_FORMAT"));
+        for share in ["1.5", "-0.1", "nan", "many"] {
+            let said = message("", &[("TOTESYS_QUARANTINE_MAX_REFUSED_SHARE", share)]);
+            assert!(said.contains("TOTESYS_QUARANTINE_MAX_REFUSED_SHARE"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_stopped_by_share_and_floor_together() -> Result<(), SettingsError> {
+        let set = |share: &'static str, floor: &'static str| {
+            let variables =
+                &[("TOTESYS_QUARANTINE_MAX_REFUSED_SHARE", share), ("TOTESYS_QUARANTINE_REFUSED_ROWS_FLOOR", floor)];
+            parse("", variables).map(|settings| settings.quarantine)
+        };
+        let usual = QuarantineSettings::default();
+        assert_eq!(set("0.2", "100")?, usual);
+        for (settings, refused, delivered, exceeded) in [
+            (usual, 99, 99, false),
+            (usual, 100, 499, true),
+            (usual, 100, 500, false),
+            (usual, 101, 500, true),
+            (set("1", "0")?, 7, 7, false),
+            (set("0", "0")?, 1, 1_000_000, true),
+            (set("0", "2")?, 1, 1, false),
+        ] {
+            assert_eq!(settings.exceeded(refused, delivered), exceeded, "{settings:?}: {refused} of {delivered}");
+        }
+        assert_ne!(set("0.2", "99")?.name(), usual.name());
+        Ok(())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use totesys_lake::Micros;
+use totesys_lake::{Micros, TransformationRecord};
 use totesys_warehouse::{LedgerRow, TableSummary};
 
 use crate::{HostError, Pipeline};
@@ -31,6 +31,8 @@ pub struct Status {
     pub stars: Vec<StarStatus>,
     /// The warehouse's tables.
     pub tables: Vec<TableSummary>,
+    /// Rows the codec could not hold and has not been able to since, by source table.
+    pub unreadable: BTreeMap<String, u64>,
 }
 
 /// Why there was no extraction.
@@ -69,6 +71,12 @@ pub struct StarStatus {
     pub recorded: Option<u64>,
     /// Rows its component refused in the newest transformed batch, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// Changes, of that batch and earlier ones, that are still refused.
+    pub open: u64,
+    /// Facts that wait for a dimension row.
+    pub waiting: u64,
+    /// The batch that waits because too much of it was refused.
+    pub stopped: Option<u64>,
 }
 
 /// A live component.
@@ -98,7 +106,10 @@ impl Pipeline {
 
         let mut stars = Vec::new();
         for (star, entry) in catalog.iter().flat_map(|record| &record.stars) {
-            let transformation = self.lake.newest_transformation(star).await?;
+            let transformation = self.lake.newest_transformation(star).await?.map(|record| record.into_record());
+            let done = transformation.as_ref().map_or(0, |record| record.batch.0);
+            let stopped = self.current_stop(star, done).await?.map(|stop| stop.batch.0);
+            let own = tables.iter().filter(|table| entry.description.output(&table.table).is_some());
             let in_warehouse = loaded.iter().find(|row| row.star == *star).map(|row| row.batch);
             let recorded = self.lake.newest_load(star).await?.map(|record| record.batch.0);
             stars.push(StarStatus {
@@ -111,8 +122,15 @@ impl Pipeline {
                 transformed: transformation.as_ref().map(|record| record.batch.0),
                 loaded: in_warehouse,
                 recorded: recorded.filter(|recorded| Some(*recorded) > in_warehouse),
-                refused: transformation.map(|record| record.into_record().refused_by_code).unwrap_or_default(),
+                open: transformation.as_ref().map(TransformationRecord::open_rows).unwrap_or_default(),
+                waiting: own.map(|table| table.waiting).sum(),
+                stopped,
+                refused: transformation.map(|record| record.refused_by_code).unwrap_or_default(),
             });
+        }
+        let mut unreadable = BTreeMap::new();
+        for open in manifest.iter().flat_map(|manifest| &manifest.unreadable) {
+            *unreadable.entry(open.table.clone()).or_insert(0) += open.count();
         }
         let newest = manifest.as_ref().map(|manifest| (manifest.batch.0, manifest.taken_at));
         let check = check.map(|check| (check.after.map(|batch| batch.0), check.taken_at));
@@ -136,6 +154,7 @@ impl Pipeline {
             catalog: catalog.map(|record| record.number),
             stars,
             tables,
+            unreadable,
         })
     }
 

@@ -1,6 +1,12 @@
 //! The second stage: one star's component over one batch.
 
 mod flow;
+mod kept;
+mod outputs;
+mod overtaken;
+mod pushes;
+mod refusals;
+mod replay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,8 +30,14 @@ pub struct StarTransformation {
     pub batch: u64,
     /// Output rows by warehouse table.
     pub rows: BTreeMap<String, u64>,
-    /// Refused rows by reason.
+    /// Refused rows of the batch by reason.
     pub refused: BTreeMap<String, u64>,
+    /// Changes, of this batch and earlier ones, that are still refused.
+    pub open: u64,
+    /// Rows refused in earlier batches that were offered again.
+    pub offered: u64,
+    /// Those of them that were taken.
+    pub released: u64,
 }
 
 impl Pipeline {
@@ -89,9 +101,9 @@ impl Pipeline {
         let manifest = self.batch(batch).await?;
         let entry = pinned.entry(star)?;
         let attempt = Attempt::random()?;
-        // Another component may make something else of inputs that did not change.
         let last = self.lake.newest_transformation(star).await?;
-        let mut changed = last.is_none_or(|last| last.digest != entry.digest);
+        // Another component may make something else of inputs that did not change.
+        let mut changed = last.as_ref().is_none_or(|last| last.digest != entry.digest);
         let mut inputs: Vec<TableEntry> = Vec::new();
         for input in &entry.description.inputs {
             let table = manifest.tables.get(&input.table).ok_or_else(|| HostError::TableNotIngested {
@@ -102,21 +114,33 @@ impl Pipeline {
             changed |= table.changed;
             inputs.push(table.clone());
         }
-        let Produced { outputs, refused_by_code, quarantine } = if changed {
-            let component = self.component(pinned, star).await?;
-            let flow = Flow {
-                lake: Arc::clone(&self.lake),
-                observer: Arc::clone(&self.observer),
-                description: Arc::new(entry.description.clone()),
-                digest: entry.digest.clone(),
-                batch,
-                taken_at: manifest.taken_at,
-                attempt: attempt.clone(),
-            };
-            flow.run(component, inputs).await?
-        } else {
-            Produced::default()
+        let under = replay::basis(&entry.digest, &entry.description.inputs, &inputs);
+        let open = last.as_ref().map(|last| last.open.clone()).unwrap_or_default();
+        let asked = manifest.replay.as_ref().is_some_and(|replay| replay.means(star));
+        let due =
+            !open.is_empty() && (asked || last.as_ref().and_then(|last| last.offered_under.as_ref()) != Some(&under));
+        if changed && let Some(stop) = self.lake.stop(star, batch, &entry.digest, &self.quarantine.name()).await? {
+            // Once is enough to know what the same component makes of the same rows.
+            return Err(refusals::too_many(&stop, self.quarantine.max_refused_share));
+        }
+        let component = if changed || due { Some(self.component(pinned, star).await?) } else { None };
+        let flow = Arc::new(Flow {
+            lake: Arc::clone(&self.lake),
+            observer: Arc::clone(&self.observer),
+            description: Arc::new(entry.description.clone()),
+            digest: entry.digest.clone(),
+            batch,
+            taken_at: manifest.taken_at,
+            attempt: attempt.clone(),
+            limits: self.quarantine,
+        });
+        let Produced { outputs, refused } = match &component {
+            Some(component) if changed => flow.run(Arc::clone(component), inputs.clone()).await?,
+            _ => Produced::default(),
         };
+        let kept = kept::keep(&flow, &inputs, &open, &refused).await?;
+        let mut queue = replay::advance(&flow, component.filter(|_| due), inputs, open, refused.changes).await?;
+        queue.open.extend(kept);
 
         let record = TransformationRecord {
             batch,
@@ -127,9 +151,13 @@ impl Pipeline {
             contract_version: entry.contract_version.clone(),
             catalog: pinned.record.number,
             outputs,
-            refused: refused_by_code.values().sum(),
-            refused_by_code,
-            quarantine,
+            refused: refused.by_code.values().sum(),
+            refused_by_code: refused.by_code,
+            quarantine: refused.quarantine,
+            open: queue.open,
+            released: queue.released,
+            released_rows: queue.released_rows,
+            offered_under: Some(under),
             started_at,
             finished_at: Micros::now(),
         };
@@ -140,9 +168,18 @@ impl Pipeline {
             Committed::Theirs(theirs) => theirs.into_record(),
         };
         failpoint::pass("transform:recorded");
+        let open = record.open_rows();
         let rows: BTreeMap<_, _> = record.outputs.iter().map(|output| (output.table.clone(), output.rows)).collect();
-        tracing::info!(rows = rows.values().sum::<u64>(), refused = record.refused, "batch transformed");
-        Ok(StarTransformation { star: record.star, batch: batch.0, rows, refused: record.refused_by_code })
+        tracing::info!(rows = rows.values().sum::<u64>(), refused = record.refused, open, "batch transformed");
+        Ok(StarTransformation {
+            star: record.star,
+            batch: batch.0,
+            rows,
+            refused: record.refused_by_code,
+            open,
+            offered: queue.offered_rows,
+            released: record.released_rows,
+        })
     }
 }
 

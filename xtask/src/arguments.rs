@@ -41,6 +41,9 @@ pub(crate) enum Verb {
     History(History),
     /// Say how it stands: batches, rows per table, lag, live components.
     Status(Output),
+    /// Look at rows that could not be transformed or loaded, and offer them again.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// Load a snapshot (a folder of eleven CSV files) into an empty source database.
     Import(Import),
 }
@@ -107,6 +110,78 @@ pub(crate) struct History {
 
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// List the rows that are refused, unreadable, or wait for a dimension row, each with the id `show` takes.
+    List(List),
+    /// Show a row whole, with the reason it is held for.
+    Show(Show),
+    /// Offer every refused row to its component now, whatever changed in the source.
+    Replay(Replay),
+    /// Write every row with its reason, as JSON lines or CSV.
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only this star's rows, and those of the tables it reads.
+    #[arg(long, value_name = "STAR")]
+    pub(crate) star: Option<String>,
+
+    /// Count the rows instead of listing them.
+    #[arg(long, value_name = "WHAT", conflicts_with = "values")]
+    pub(crate) by: Option<By>,
+
+    /// Print the rows whole.
+    #[arg(long)]
+    pub(crate) values: bool,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What rows are counted by.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum By {
+    /// Star, table and reason.
+    Code,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The row's id, as `list` prints it.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Only this star's rows.
+    #[arg(long, value_name = "STAR")]
+    pub(crate) star: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The folder to write to; `-` or nothing is stdout.
+    #[arg(value_name = "DIR")]
+    pub(crate) target: Option<PathBuf>,
+
+    /// Only this star's rows, and those of the tables it reads.
+    #[arg(long, value_name = "STAR")]
+    pub(crate) star: Option<String>,
+
+    /// CSV instead of JSON lines; the row is one field.
+    #[arg(long)]
+    pub(crate) csv: bool,
 }
 
 #[derive(Debug, Args)]

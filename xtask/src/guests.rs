@@ -21,7 +21,7 @@ use toolchain::Toolchain;
 use crate::hint::advise;
 
 /// Every guest there is.
-pub(crate) const GUESTS: &[&str] = &["sales", "purchases", "payments", "hostile"];
+pub(crate) const GUESTS: &[&str] = &["sales", "purchases", "payments", "hostile", "picky"];
 
 /// What the guests are compiled for.
 const TARGET: &str = "wasm32-unknown-unknown";

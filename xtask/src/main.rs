@@ -11,6 +11,7 @@ mod history;
 mod import;
 mod place;
 mod progress;
+mod quarantine;
 mod reload;
 mod run;
 mod status;
@@ -70,6 +71,7 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         Verb::Reload(output) => Box::pin(reload::reload(settings, arguments.demo, output.json)).await,
         Verb::History(history) => Box::pin(history::history(settings, arguments.demo, history)).await,
         Verb::Status(output) => Box::pin(status::status(settings, arguments.demo, output.json)).await,
+        Verb::Quarantine(verb) => Box::pin(quarantine::quarantine(settings, arguments.demo, verb)).await,
         Verb::Import(import) => Box::pin(import::verb(settings, arguments.demo, import)).await,
     }
 }

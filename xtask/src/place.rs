@@ -132,7 +132,8 @@ impl Place {
             warehouse_options: self.settings.warehouse_options(),
             publishers,
         };
-        Ok(Pipeline::new(Arc::clone(&self.lake), places, self.settings.sandbox.clone(), observer)?)
+        let pipeline = Pipeline::new(Arc::clone(&self.lake), places, self.settings.sandbox.clone(), observer)?;
+        Ok(pipeline.with_quarantine(self.settings.quarantine))
     }
 
     /// Builds the bundled components if they changed, and puts them live if they are not.

@@ -1,5 +1,6 @@
 //! `run`: one batch, or one after the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,11 @@ pub(crate) async fn run(settings: Settings, demo: bool, arguments: &Run) -> Resu
 
 async fn once(pipeline: &Pipeline, watch: &Watch, json: bool) -> Result<()> {
     let (report, took) = timed(pipeline, watch).await?;
+    print(report, took, json)
+}
+
+/// Says what a run did, and fails if a star did.
+pub(crate) fn print(report: RunReport, took: Duration, json: bool) -> Result<()> {
     if json {
         let failures: Vec<Value> = report
             .failures
@@ -91,6 +97,15 @@ pub(crate) fn sentences(report: &RunReport, took: Duration) -> Vec<String> {
             let reasons: Vec<String> = star.refused.iter().map(|(code, rows)| format!("{code} {rows}")).collect();
             lines.push(format!("{}: {refused} rows refused ({})", star.star, reasons.join(", ")));
         }
+        if star.offered > 0 {
+            lines.push(format!("{}: {} of {} rows refused earlier taken now", star.star, star.released, star.offered));
+        }
+    }
+    // A star that caught up with several batches says last how it stands.
+    let stand: BTreeMap<&str, u64> =
+        report.transformations.iter().map(|star| (star.star.as_str(), star.open)).collect();
+    for (star, open) in stand.into_iter().filter(|(_, open)| *open > 0) {
+        lines.push(format!("{star}: {open} refused rows are open (`cargo xtask quarantine list`)"));
     }
     for load in &report.loads {
         for table in &load.report.tables {

@@ -69,6 +69,17 @@ fn text(status: &Status) -> String {
         for (code, rows) in &star.refused {
             text += &format!("{:<12} refused in the newest batch: {rows} {code}\n", "");
         }
+        for (rows, what) in [(star.open, "refused rows open"), (star.waiting, "facts wait for a dimension row")] {
+            if rows > 0 {
+                text += &format!("{:<12} {rows} {what}\n", "");
+            }
+        }
+        if let Some(batch) = star.stopped {
+            text += &format!("{:<12} STOPPED before batch {batch}: too much of it is refused\n", "");
+        }
+    }
+    for (table, rows) in &status.unreadable {
+        text += &format!("{:<12} {rows} rows of {table} cannot be read\n", "source");
     }
     text += &format!("\n{:<22} {:>12} {:>9}\n", "table", "rows", "waiting");
     for table in &status.tables {

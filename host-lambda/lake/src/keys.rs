@@ -39,6 +39,13 @@ pub fn quarantine(stage_or_star: &str, batch: BatchNumber, writer: &str, part: u
     format!("{QUARANTINE}{}/batch={:020}/{}-{part:05}.jsonl", segment(stage_or_star), batch.0, segment(writer))
 }
 
+/// Refused changes of a star and table as Parquet, with every column that was ingested.
+#[must_use]
+pub fn refused(star: &str, batch: BatchNumber, writer: &str, table: &str, part: u32) -> String {
+    let (star, writer, table) = (segment(star), segment(writer), segment(table));
+    format!("{QUARANTINE}{star}/batch={:020}/{writer}-{table}-{part:05}.parquet", batch.0)
+}
+
 /// Where refused rows lie.
 pub(crate) const QUARANTINE: &str = "quarantine/";
 
@@ -60,6 +67,26 @@ pub fn transformed(
     Ok(format!("{prefix}day={day}/{:020}-{star}-{}-{part:05}.parquet", batch.0, segment(digest)))
 }
 
+/// A transformed Parquet file of rows that were refused in the batch `observed` and taken in a later one. Among rows
+/// of one batch, those that newer versions have overtaken have files of their own.
+///
+/// # Errors
+/// As for [`transformed`].
+pub fn released(
+    table: &str,
+    taken_at: Micros,
+    batch: BatchNumber,
+    star: &str,
+    digest: &str,
+    (observed, overtaken): (BatchNumber, bool),
+    part: u32,
+) -> Result<String, LakeError> {
+    let own = transformed(table, taken_at, batch, star, digest, part)?;
+    let stem = own.trim_end_matches(&format!("-{part:05}.parquet")).to_owned();
+    let aside = if overtaken { "-overtaken" } else { "" };
+    Ok(format!("{stem}-from-{:020}{aside}-{part:05}.parquet", observed.0))
+}
+
 /// Where a warehouse table's transformed files lie.
 pub(crate) fn transformed_prefix(table: &str) -> String {
     format!("parquets/{}/", segment(table))
@@ -68,6 +95,17 @@ pub(crate) fn transformed_prefix(table: &str) -> String {
 /// Where a star's records lie, in the buckets of transformation and load.
 pub(crate) fn star_records(star: &str) -> String {
     format!("stars/{}/", segment(star))
+}
+
+/// A batch that a star refused too much of, under one component and one setting.
+pub(crate) fn stop(star: &str, batch: BatchNumber, digest: &str, limit: &str) -> String {
+    let digest = digest.get(..16).unwrap_or(digest);
+    format!("{}{}-{}-{}.json", stops(star), batch.inverted_key(), segment(digest), segment(limit))
+}
+
+/// Where a star's stopped batches are noted.
+pub(crate) fn stops(star: &str) -> String {
+    format!("stops/{}/", segment(star))
 }
 
 /// A portable component.
@@ -129,6 +167,18 @@ mod tests {
         assert_eq!(
             quarantine("sales", BatchNumber(3), "0123456789abcdef", 0),
             "quarantine/sales/batch=00000000000000000003/0123456789abcdef-00000.jsonl"
+        );
+        let released = |overtaken| {
+            let observed = (BatchNumber(2), overtaken);
+            let digest = "ab".repeat(32);
+            released("dim_date", Micros(1_724_313_600_000_000), BatchNumber(3), "sales", &digest, observed, 2).unwrap()
+        };
+        let stem = "parquets/dim_date/day=2024-08-22/00000000000000000003-sales-abababababababab-from-";
+        assert_eq!(released(false), format!("{stem}00000000000000000002-00002.parquet"));
+        assert_eq!(released(true), format!("{stem}00000000000000000002-overtaken-00002.parquet"));
+        assert_eq!(
+            refused("sales", BatchNumber(3), "0123456789abcdef", "a/b", 1),
+            "quarantine/sales/batch=00000000000000000003/0123456789abcdef-a=2Fb-00001.parquet"
         );
         assert!(inverted(2) < inverted(1) && inverted(10) < inverted(9));
         assert_eq!(inverted(1).len(), 20);

@@ -7,7 +7,9 @@ use star_contract::{Column, Delivery};
 
 use crate::file::check_files;
 use crate::record::Record;
-use crate::{Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, Stored, keys, number_text};
+use crate::{
+    Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, Stored, keys, number_text,
+};
 
 /// What one extraction saw, under one database snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,12 @@ pub struct Manifest {
     /// Intervals of which versions may be lacking, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// Rows that could not be decoded, in this batch or an earlier one, and have not been since.
+    #[serde(default)]
+    pub unreadable: Vec<OpenRows>,
+    /// Set when the batch was made so that refused rows are offered again, whatever changed in the source.
+    #[serde(default)]
+    pub replay: Option<Replay>,
 }
 
 /// An interval of which versions may be lacking: the source went on as another than the one that was read before.
@@ -45,6 +53,21 @@ pub struct Gap {
     pub from: Micros,
     /// When the batch was taken that saw the source as it went on.
     pub until: Micros,
+}
+
+/// Whose refused rows a batch offers again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The star; every star when absent.
+    pub star: Option<String>,
+}
+
+impl Replay {
+    /// Whether this star's refused rows are meant.
+    #[must_use]
+    pub fn means(&self, star: &str) -> bool {
+        self.star.as_deref().is_none_or(|meant| meant == star)
+    }
 }
 
 /// The manifest before: a batch can only follow the one it was compared with.
@@ -129,7 +152,7 @@ impl Record for Manifest {
         if self.quarantine.iter().any(|file| !file.key.starts_with(keys::QUARANTINE)) {
             return Err("lists a quarantine file that is none");
         }
-        Ok(())
+        self.unreadable.iter().try_for_each(|open| open.check(self.batch))
     }
 }
 

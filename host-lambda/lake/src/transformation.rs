@@ -7,7 +7,9 @@ use star_contract::Role;
 
 use crate::file::check_files;
 use crate::record::Record;
-use crate::{Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, Stored, keys, number_text};
+use crate::{
+    Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, Stored, keys, number_text,
+};
 
 /// What one component made of one batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ pub struct TransformationRecord {
     pub catalog: u64,
     /// What it wrote, one entry per table.
     pub outputs: Vec<TableOutput>,
-    /// Rows it refused.
+    /// Rows of the batch it refused.
     #[serde(with = "number_text")]
     pub refused: u64,
     /// The same by reason.
@@ -37,10 +39,36 @@ pub struct TransformationRecord {
     pub refused_by_code: BTreeMap<String, u64>,
     /// The refused rows.
     pub quarantine: Vec<FileEntry>,
+    /// Changes that are still refused after this batch, those of earlier batches included, in the order observed.
+    #[serde(default)]
+    pub open: Vec<OpenRows>,
+    /// What earlier batches' refused rows gave now, in the order observed.
+    #[serde(default)]
+    pub released: Vec<Released>,
+    /// How many refused rows of earlier batches were taken now.
+    #[serde(default, with = "number_text")]
+    pub released_rows: u64,
+    /// What the open rows were last offered under: a digest of component and snapshots. The same answers the same.
+    #[serde(default)]
+    pub offered_under: Option<String>,
     /// When it began.
     pub started_at: Micros,
     /// When it had finished.
     pub finished_at: Micros,
+}
+
+/// What rows that were refused in an earlier batch gave when they were taken at last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// The batch that observed the rows.
+    pub observed_batch: BatchNumber,
+    /// When its snapshot was taken.
+    pub observed_at: Micros,
+    /// Whether later batches had delivered newer versions of their keys: a dimension row there is stays then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overtaken: bool,
+    /// What they gave, one entry per table.
+    pub outputs: Vec<TableOutput>,
 }
 
 /// What a component wrote for one table.
@@ -69,18 +97,30 @@ impl Record for TransformationRecord {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        for output in &self.outputs {
+        let released = self.released.iter().flat_map(|released| &released.outputs);
+        for output in self.outputs.iter().chain(released) {
             check_files(&output.files, &output.table, &keys::transformed_prefix(&output.table), output.rows)?;
         }
         if self.quarantine.iter().any(|file| !file.key.starts_with(keys::QUARANTINE)) {
             return Err("lists a quarantine file that is none");
         }
-        Ok(())
+        if self.released.iter().any(|released| released.observed_batch >= self.batch) {
+            return Err("releases rows of a batch that is not before it");
+        }
+        self.open.iter().try_for_each(|open| open.check(self.batch))
     }
 }
 
 fn key(star: &str, batch: BatchNumber) -> String {
     format!("{}{}.json", keys::star_records(star), batch.inverted_key())
+}
+
+impl TransformationRecord {
+    /// How many changes are still refused after this batch.
+    #[must_use]
+    pub fn open_rows(&self) -> u64 {
+        self.open.iter().map(OpenRows::count).sum()
+    }
 }
 
 impl Lake {

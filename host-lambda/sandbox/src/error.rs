@@ -47,6 +47,8 @@ pub enum LimitName {
     OutputRows,
     /// `output_bytes_factor` and `output_bytes_floor`
     OutputBytes,
+    /// Different reason codes.
+    ReasonCodes,
 }
 
 impl LimitName {
@@ -60,6 +62,7 @@ impl LimitName {
             Self::Lifted => Some("lifted_bytes"),
             Self::OutputRows => Some("output_rows_floor"),
             Self::OutputBytes => Some("output_bytes_floor"),
+            Self::ReasonCodes => None,
         }
     }
 }
@@ -74,6 +77,7 @@ impl fmt::Display for LimitName {
             Self::Lifted => "bytes given back by a call",
             Self::OutputRows => "output rows of a batch",
             Self::OutputBytes => "output bytes of a batch",
+            Self::ReasonCodes => "different reason codes of a batch",
         })
     }
 }
@@ -172,6 +176,10 @@ impl SandboxError {
         match self {
             Self::Limit { limit, .. } => Some(match limit.setting() {
                 Some(setting) => format!("raise `{setting}` under [sandbox] if the component should be allowed more"),
+                None if *limit == LimitName::ReasonCodes => {
+                    "reason codes are short constants and no place for values: the component has to be mended"
+                        .to_owned()
+                }
                 None => "the component recurses too deeply: it has to be mended".to_owned(),
             }),
             Self::Trapped { .. } | Self::Malformed { .. } | Self::Description { .. } => Some(

@@ -1,5 +1,6 @@
 //! One batch of one star in the sandbox.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -15,6 +16,9 @@ use crate::{Context, ipc};
 
 /// The longest reason code, in bytes.
 const MAX_CODE: usize = 64;
+
+/// The most different reason codes of a batch: codes are logged and counted, so they must not spell values.
+const MAX_CODES: usize = 64;
 
 /// What a push or a finish gave back, checked against the description.
 #[derive(Debug, Default)]
@@ -80,6 +84,7 @@ pub struct Transformer {
     rows: Flow,
     bytes: Flow,
     refused: u64,
+    codes: BTreeSet<String>,
 }
 
 /// How much went in and came out.
@@ -102,6 +107,7 @@ impl Transformer {
             rows: Flow::default(),
             bytes: Flow::default(),
             refused: 0,
+            codes: BTreeSet::new(),
         })
     }
 
@@ -207,7 +213,7 @@ impl Transformer {
         Ok(())
     }
 
-    fn check_refusal(&self, row: &RefusedRow) -> Result<(), SandboxError> {
+    fn check_refusal(&mut self, row: &RefusedRow) -> Result<(), SandboxError> {
         let Some((table, delivery, rows)) = self.pushes.get(row.push as usize) else {
             return Err(self.call.malformed("it refused a row of a push that was not made"));
         };
@@ -220,6 +226,18 @@ impl Transformer {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if row.code.is_empty() || row.code.len() > MAX_CODE || !row.code.bytes().all(plain) {
             return Err(self.call.malformed("a reason code is not short lower-case words with hyphens"));
+        }
+        if !self.codes.contains(&row.code) {
+            self.codes.insert(row.code.clone());
+        }
+        if self.codes.len() > MAX_CODES {
+            let (context, asked) = (self.call.at(), Some(self.codes.len() as u64));
+            return Err(SandboxError::Limit {
+                context,
+                limit: LimitName::ReasonCodes,
+                allowed: MAX_CODES as u64,
+                asked,
+            });
         }
         Ok(())
     }

@@ -9,8 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use totesys_failpoint as failpoint;
-use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, ParquetRoller, Part, PartSpec, keys};
-use totesys_postgres::RefusedValue;
+use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, OpenRows, ParquetRoller, Part, PartSpec, keys};
 use totesys_source::{KeyTally, Portion, PortionRead, ReadMode};
 
 use super::Context;
@@ -24,7 +23,8 @@ const QUEUE: usize = 2;
 pub(super) struct Ingested {
     pub(super) rows: u64,
     pub(super) files: Vec<FileEntry>,
-    pub(super) refused: Vec<RefusedValue>,
+    /// Rows the codec could not hold, one entry per file that keeps them.
+    pub(super) refused: Vec<OpenRows>,
     pub(super) recent_xids: BTreeSet<u32>,
     /// The keys of the rows in the files.
     pub(super) keys: KeyTally,
@@ -43,6 +43,13 @@ pub(super) struct Reading<'a> {
     pub(super) parts: Arc<AtomicU32>,
 }
 
+impl Ingested {
+    /// How many rows the codec could not hold.
+    pub(super) fn refused_rows(&self) -> u64 {
+        self.refused.iter().map(OpenRows::count).sum()
+    }
+}
+
 impl Context<'_> {
     /// Reads as many portions at once as there are connections; their files stand in the order of the portions.
     pub(super) async fn ingest(&self, reading: Reading<'_>) -> Result<Ingested, HostError> {
@@ -53,7 +60,9 @@ impl Context<'_> {
         while let Some(portion) = read.try_next().await? {
             all.rows += portion.rows;
             all.files.extend(portion.files);
-            all.refused.extend(portion.refused);
+            for refused in portion.refused {
+                all.refused.push(OpenRows { from: all.refused_rows(), ..refused });
+            }
             all.recent_xids.extend(portion.recent_xids);
             all.keys.absorb(&portion.keys);
         }
@@ -71,6 +80,7 @@ impl Context<'_> {
         // A writer that failed lets the reader fail too; its own words say more.
         let (files, keys) = written?;
         let PortionRead { rows, refused, recent_xids, .. } = read?;
+        let refused = self.keep_unreadable(reading.table, refused).await?;
         Ok(Ingested { rows, files, refused, recent_xids, keys })
     }
 
@@ -90,6 +100,11 @@ impl Context<'_> {
         let (lake, observer) = (Arc::clone(&self.pipeline.lake), Arc::clone(&self.pipeline.observer));
         let (table, attempt, batch) = (table.to_owned(), self.attempt.clone(), self.batch);
         let runtime = Handle::current();
+        let watch = match portion {
+            // Keys alone say nothing of whether their rows can be read.
+            Portion::Keys(_) => None,
+            Portion::Range(_) | Portion::Rows(_) => self.unreadable.watch(&table),
+        };
         move || {
             let metadata = [("batch".to_owned(), batch.0.to_string())].into();
             let spec = PartSpec { keys: Vec::new(), metadata };
@@ -106,6 +121,9 @@ impl Context<'_> {
                 observer.passed(Stage::Extract, &table, rows.num_rows() as u64, 0);
                 if let Some(key) = &key {
                     tally.count(&rows, key);
+                }
+                if let Some(watch) = &watch {
+                    watch.see(&rows);
                 }
                 roller.push(&rows)?.map(&mut store).transpose()?;
             }

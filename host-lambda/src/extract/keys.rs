@@ -63,7 +63,7 @@ impl Context<'_> {
         let reading = Reading { table, mode: &mode, portions, key: None, tally: KeyTally::default(), parts };
         let keys = self.ingest(reading).await?;
         if !keys.refused.is_empty() {
-            return Err(HostError::UnreadableKeys { table: table.clone(), rows: keys.refused.len() as u64 });
+            return Err(HostError::UnreadableKeys { table: table.clone(), rows: keys.refused_rows() });
         }
         Ok(KeySet { columns, rows: keys.rows, files: keys.files })
     }

@@ -1,38 +1,29 @@
 //! Rows through a component: files are read, rows transformed and files written at the same time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use star_contract::{Delivery, Description, Input, MAX_PUSH_BYTES, MAX_PUSH_ROWS};
+use star_contract::{Delivery, Description, Input, MAX_PUSH_ROWS};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use totesys_failpoint as failpoint;
-use totesys_lake::{
-    Attempt, BatchNumber, Bucket, DEFAULT_PART_BYTES, FileEntry, Lake, Micros, ParquetRoller, Part, PartSpec,
-    TableEntry, TableOutput, keys, read_parquet,
-};
+use totesys_lake::{Attempt, BatchNumber, Bucket, FileEntry, Lake, Micros, TableEntry, TableOutput, read_parquet};
 use totesys_sandbox::{Loaded, Produced as Given};
 use tracing::{Span, info_span};
 
-use super::in_described_order;
-use crate::quarantine::{self, Quarantine};
+use super::outputs::Outputs;
+use super::pushes::{fits, pieces, pushed_bytes};
+use super::refusals::{Origin, Refusals, Refused};
+use crate::settings::QuarantineSettings;
 use crate::{HostError, Observer, Stage};
 
 /// Batches that may wait between two steps.
 const QUEUE: usize = 4;
 
-/// An IPC stream is a little larger than its columns: this much is left for its messages.
-const IPC_SLACK: usize = 64 * 1024;
-
 /// What a component made of a batch.
 #[derive(Default)]
 pub(super) struct Produced {
     pub(super) outputs: Vec<TableOutput>,
-    /// Refused rows by reason.
-    pub(super) refused_by_code: BTreeMap<String, u64>,
-    /// The files that keep them.
-    pub(super) quarantine: Vec<FileEntry>,
+    pub(super) refused: Refused,
 }
 
 /// One star's batch on its way through.
@@ -44,6 +35,8 @@ pub(super) struct Flow {
     pub(super) batch: BatchNumber,
     pub(super) taken_at: Micros,
     pub(super) attempt: Attempt,
+    /// How much of a batch may be refused.
+    pub(super) limits: QuarantineSettings,
 }
 
 /// What goes from one step to the next. A channel that closes without `End` belongs to a step that failed: what came
@@ -53,37 +46,56 @@ enum Step<T> {
     End,
 }
 
-/// Rows of one input, small enough for one push.
+/// Rows of one input, small enough for one push; or a single row that is not.
 struct Pushable {
-    input: usize,
+    origin: Origin,
     rows: RecordBatch,
 }
 
 impl Flow {
     /// `tables` stand in the order of the description's inputs.
-    pub(super) async fn run(self, component: Arc<Loaded>, tables: Vec<TableEntry>) -> Result<Produced, HostError> {
-        let flow = Arc::new(self);
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        component: Arc<Loaded>,
+        tables: Vec<TableEntry>,
+    ) -> Result<Produced, HostError> {
+        let flow = self;
         let runtime = Handle::current();
+        let delivered = self.delivered(&tables);
         let (push, pushes) = mpsc::channel(QUEUE);
         let (give, given) = mpsc::channel(QUEUE);
         let reader = tokio::task::spawn_blocking({
-            let (flow, runtime, span) = (Arc::clone(&flow), runtime.clone(), Span::current());
+            let (flow, runtime, span) = (Arc::clone(flow), runtime.clone(), Span::current());
             move || span.in_scope(|| flow.read(&runtime, &tables, &push))
         });
         let transformer = tokio::task::spawn_blocking({
-            let (flow, runtime, span) = (Arc::clone(&flow), runtime.clone(), Span::current());
-            move || span.in_scope(|| flow.transform(&runtime, &component, pushes, &give))
+            let (flow, runtime, span) = (Arc::clone(flow), runtime.clone(), Span::current());
+            move || span.in_scope(|| flow.transform(&runtime, &component, delivered, pushes, &give))
         });
         let writer = tokio::task::spawn_blocking({
-            let (flow, span) = (Arc::clone(&flow), Span::current());
+            let (flow, span) = (Arc::clone(flow), Span::current());
             move || span.in_scope(|| flow.write(&runtime, given))
         });
         let (read, transformed, written) = tokio::join!(reader, transformer, writer);
         // Whoever fails makes its neighbours stop quietly, so exactly one of these has something to say.
         read.map_err(|_| HostError::Worker)??;
-        let (refused_by_code, quarantine) = transformed.map_err(|_| HostError::Worker)??;
+        let refused = transformed.map_err(|_| HostError::Worker)??;
         let outputs = written.map_err(|_| HostError::Worker)??;
-        Ok(Produced { outputs: in_described_order(outputs, &flow.description), refused_by_code, quarantine })
+        Ok(Produced { outputs, refused })
+    }
+
+    /// How an input is delivered.
+    pub(super) fn delivery(&self, input: usize) -> Delivery {
+        self.description.inputs[input].delivery
+    }
+
+    /// How many rows the tables deliver as changes, and how many as snapshots.
+    fn delivered(&self, tables: &[TableEntry]) -> (u64, u64) {
+        let of = |delivery| {
+            let inputs = self.description.inputs.iter().zip(tables);
+            inputs.filter(|(input, _)| input.delivery == delivery).map(|(_, table)| table.rows).sum()
+        };
+        (of(Delivery::Changes), of(Delivery::Snapshot))
     }
 
     /// Snapshots first, in described order, then changes.
@@ -101,8 +113,9 @@ impl Flow {
                 let table = &tables[index];
                 let bytes: u64 = table.files.iter().map(|file| file.bytes).sum();
                 let _table = info_span!("table", table = input.table, rows = table.rows, bytes).entered();
-                for file in &table.files {
-                    if !self.read_file(runtime, index, input, file, push)? {
+                for (number, file) in table.files.iter().enumerate() {
+                    let origin = Origin { input: index, file: number, first: 0 };
+                    if !self.read_file(runtime, origin, input, file, push)? {
                         return Ok(());
                     }
                 }
@@ -117,22 +130,19 @@ impl Flow {
     fn read_file(
         &self,
         runtime: &Handle,
-        index: usize,
+        mut origin: Origin,
         input: &Input,
         file: &FileEntry,
         push: &mpsc::Sender<Step<Pushable>>,
     ) -> Result<bool, HostError> {
         let bytes = runtime.block_on(self.lake.read_file(Bucket::Ingestion, file))?;
         for rows in read_parquet(bytes, &input.columns, MAX_PUSH_ROWS)? {
-            let mut pending = vec![rows?];
-            while let Some(rows) = pending.pop() {
-                if rows.num_rows() > 1 && pushed_bytes(&rows) > MAX_PUSH_BYTES - IPC_SLACK {
-                    let half = rows.num_rows() / 2;
-                    pending.push(rows.slice(half, rows.num_rows() - half));
-                    pending.push(rows.slice(0, half));
-                } else if push.blocking_send(Step::Rows(Pushable { input: index, rows })).is_err() {
+            for (_, rows) in pieces(rows?) {
+                let next = origin.first + rows.num_rows() as u64;
+                if push.blocking_send(Step::Rows(Pushable { origin, rows })).is_err() {
                     return Ok(false);
                 }
+                origin.first = next;
             }
         }
         Ok(true)
@@ -142,48 +152,38 @@ impl Flow {
         &self,
         runtime: &Handle,
         component: &Loaded,
+        delivered: (u64, u64),
         mut pushes: mpsc::Receiver<Step<Pushable>>,
         give: &mpsc::Sender<Step<(String, RecordBatch)>>,
-    ) -> Result<(BTreeMap<String, u64>, Vec<FileEntry>), HostError> {
+    ) -> Result<Refused, HostError> {
         let mut transformer = component.begin(self.batch.0, Arc::clone(&self.description))?;
-        let mut refused_by_code = BTreeMap::new();
-        let star = &self.description.star;
-        let mut quarantine = Quarantine::new(&self.lake, Bucket::TransformedData, star, self.batch, &self.attempt);
-        // A row of a snapshot may be refused later than by its own push, so its push is kept.
-        let mut kept: Vec<Option<RecordBatch>> = Vec::new();
-        let mut accept = |given: Given, kept: &[Option<RecordBatch>]| -> Result<bool, HostError> {
-            for refusal in given.refused {
-                if let Some(Some(rows)) = kept.get(refusal.push as usize) {
-                    runtime.block_on(quarantine.add(&quarantine::refused(&refusal, rows)))?;
-                    *refused_by_code.entry(refusal.code).or_insert(0) += 1;
-                }
-            }
+        let mut refusals = Refusals::new(self, runtime, delivered);
+        let accept = |given: Given, refusals: &mut Refusals<'_>| -> Result<bool, HostError> {
+            given.refused.into_iter().try_for_each(|refusal| refusals.add(refusal))?;
             Ok(given.outputs.into_iter().all(|output| give.blocking_send(Step::Rows(output)).is_ok()))
         };
-        let nothing = || Ok((BTreeMap::new(), Vec::new()));
         loop {
-            let Pushable { input, rows } = match pushes.blocking_recv() {
+            let Pushable { origin, rows } = match pushes.blocking_recv() {
                 Some(Step::Rows(pushable)) => pushable,
                 Some(Step::End) => break,
-                None => return nothing(),
+                None => return Ok(Refused::default()),
             };
-            let input = &self.description.inputs[input];
+            if !fits(&rows) {
+                refusals.add_too_large(origin, &rows)?;
+                continue;
+            }
+            let input = &self.description.inputs[origin.input];
             let given = transformer.push(&input.table, &rows)?;
             self.observer.passed(Stage::Transform, &input.table, rows.num_rows() as u64, pushed_bytes(&rows) as u64);
-            kept.push(Some(rows));
-            if !accept(given, &kept)? {
-                return nothing();
-            }
-            if input.delivery == Delivery::Changes
-                && let Some(last) = kept.last_mut()
-            {
-                *last = None;
+            refusals.pushed(origin, rows);
+            if !accept(given, &mut refusals)? {
+                return Ok(Refused::default());
             }
         }
-        if accept(transformer.finish()?, &kept)? {
+        if accept(transformer.finish()?, &mut refusals)? {
             let _ = give.blocking_send(Step::End);
         }
-        Ok((refused_by_code, runtime.block_on(quarantine.finish())?))
+        refusals.finish()
     }
 
     fn write(
@@ -191,58 +191,14 @@ impl Flow {
         runtime: &Handle,
         mut given: mpsc::Receiver<Step<(String, RecordBatch)>>,
     ) -> Result<Vec<TableOutput>, HostError> {
-        let mut tables: BTreeMap<String, (ParquetRoller, TableOutput)> = BTreeMap::new();
+        let mut outputs = Outputs::new(self, runtime, None);
         loop {
-            let (table, rows) = match given.blocking_recv() {
-                Some(Step::Rows(rows)) => rows,
-                Some(Step::End) => break,
+            match given.blocking_recv() {
+                Some(Step::Rows((table, rows))) => outputs.push(&table, &rows)?,
+                Some(Step::End) => return outputs.finish(),
                 // Full parts that were stored are what the next attempt stores as well; the rest is no part.
                 None => return Ok(Vec::new()),
-            };
-            if !tables.contains_key(&table) {
-                let Some(started) = self.start(&table) else { continue };
-                tables.insert(table.clone(), started);
-            }
-            let Some((roller, output)) = tables.get_mut(&table) else { continue };
-            if let Some(part) = roller.push(&rows)? {
-                self.store(runtime, part, output)?;
             }
         }
-        let mut outputs = Vec::new();
-        for (roller, mut output) in tables.into_values() {
-            if let Some(part) = roller.finish()? {
-                self.store(runtime, part, &mut output)?;
-            }
-            outputs.push(output);
-        }
-        Ok(outputs)
     }
-
-    fn start(&self, table: &str) -> Option<(ParquetRoller, TableOutput)> {
-        let described = self.description.output(table)?;
-        let metadata = BTreeMap::from([
-            ("batch".to_owned(), self.batch.0.to_string()),
-            ("component".to_owned(), self.digest.clone()),
-            ("contract".to_owned(), star_contract::CONTRACT_VERSION.to_owned()),
-        ]);
-        let spec = PartSpec { keys: described.business_key.clone(), metadata };
-        let roller = ParquetRoller::new(&described.columns, spec, DEFAULT_PART_BYTES);
-        Some((roller, TableOutput { table: table.to_owned(), role: described.role, rows: 0, files: Vec::new() }))
-    }
-
-    fn store(&self, runtime: &Handle, part: Part, output: &mut TableOutput) -> Result<(), HostError> {
-        let number = u32::try_from(output.files.len()).unwrap_or(u32::MAX);
-        let star = &self.description.star;
-        let key = keys::transformed(&output.table, self.taken_at, self.batch, star, &self.digest, number)?;
-        let file = runtime.block_on(self.lake.put_part(Bucket::TransformedData, key, &output.table, part))?;
-        failpoint::pass("transform:part-stored");
-        output.rows += file.rows;
-        output.files.push(file);
-        Ok(())
-    }
-}
-
-/// About what these rows take as an IPC stream; a slice counts as what it shows.
-fn pushed_bytes(rows: &RecordBatch) -> usize {
-    rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(usize::MAX / 1024)).sum()
 }

@@ -47,7 +47,8 @@ pub(crate) async fn merge(
     })
 }
 
-/// One statement: it looks at every staged row and touches only those that differ.
+/// One statement: it looks at every staged row and touches only those that differ. A row with a number below zero only
+/// fills a gap.
 fn merge_sql(work: &Work<'_>, shape: &Shape, staged: &str, may_change: bool) -> String {
     let dimension = work.places.table(&shape.table);
     let (columns, key) = (shape.list(""), shape.key_list(""));
@@ -69,11 +70,11 @@ fn merge_sql(work: &Work<'_>, shape: &Shape, staged: &str, may_change: bool) -> 
     };
     format!(
         "WITH latest AS (
-             SELECT DISTINCT ON ({key}) {staged_columns} FROM pg_temp.{staged} ORDER BY {key}, _ord DESC
+             SELECT DISTINCT ON ({key}) _ord, {staged_columns} FROM pg_temp.{staged} ORDER BY {key}, _ord DESC
          ), differing AS MATERIALIZED (
              SELECT {l_columns}, {probe} IS NOT NULL AS _exists
              FROM latest l LEFT JOIN {dimension} d ON {l_same_d} {origin_join}
-             WHERE {probe} IS NULL OR ({l_row} IS DISTINCT FROM {d_row} {not_newer})
+             WHERE {probe} IS NULL OR (l._ord >= 0 AND {l_row} IS DISTINCT FROM {d_row} {not_newer})
          ), inserted AS (
              INSERT INTO {dimension} AS d ({columns})
              SELECT {columns} FROM differing WHERE NOT _exists ORDER BY {key} RETURNING {d_key}

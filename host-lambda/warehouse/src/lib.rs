@@ -25,6 +25,7 @@ mod stamp;
 mod star;
 mod summary;
 mod views;
+mod waiting;
 mod warehouse;
 
 pub use batch::{Begun, LoadReport, Observed, StarBatch, TableReport};
@@ -35,4 +36,5 @@ pub use load::Load;
 pub use place::WarehouseOptions;
 pub use stamp::LakeStamp;
 pub use summary::{TableSummary, WarehouseSummary};
+pub use waiting::WaitingFact;
 pub use warehouse::Warehouse;

@@ -110,6 +110,26 @@ impl<'a> Load<'a> {
     /// cannot go on after one.
     pub async fn stage(&mut self, table: &str, batch: &RecordBatch) -> Result<(), WarehouseError> {
         let (index, shape) = self.shape(table, None)?;
+        self.arrive(index, shape, batch, false).await
+    }
+
+    /// Streams rows of a dimension that must not go over rows that are there, or that [`stage`](Self::stage) brings:
+    /// newer ones are known. They are inserted where there is none.
+    ///
+    /// # Errors
+    /// As [`stage`](Self::stage); and rows of a fact.
+    pub async fn stage_missing(&mut self, dimension: &str, rows: &RecordBatch) -> Result<(), WarehouseError> {
+        let (index, shape) = self.shape(dimension, Some(Role::Dimension))?;
+        self.arrive(index, shape, rows, true).await
+    }
+
+    async fn arrive(
+        &mut self,
+        index: usize,
+        shape: &Shape,
+        batch: &RecordBatch,
+        only_if_missing: bool,
+    ) -> Result<(), WarehouseError> {
         fits(shape, batch)?;
         if batch.num_rows() == 0 {
             return Ok(());
@@ -129,7 +149,9 @@ impl<'a> Load<'a> {
             },
             None => Target::temporary(&staged_name(index), shape.list("")),
         };
-        copy(&self.work, shape, &target, &mut staged.encoder, staged.rows, batch).await?;
+        // Below zero are the numbers of rows that give way to all others.
+        let first = if only_if_missing { i64::MIN.saturating_add(staged.rows) } else { staged.rows };
+        copy(&self.work, shape, &target, &mut staged.encoder, first, batch).await?;
         staged.rows = staged.rows.saturating_add(rows);
         Ok(())
     }

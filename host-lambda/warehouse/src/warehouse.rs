@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use star_contract::Description;
+use star_contract::{Description, Role};
 use tokio_postgres::error::SqlState;
 use totesys_postgres::{Connection, ConnectionSettings};
 
@@ -12,6 +12,7 @@ use crate::evolve::{Step, steps};
 use crate::found::Found;
 use crate::load::Work;
 use crate::place::{Places, WarehouseOptions};
+use crate::shape::Shape;
 use crate::star::{Star, stars};
 use crate::{Begun, LakeStamp, LedgerRow, Load, StarBatch, WarehouseError, WarehouseSummary};
 use crate::{ledger, shape, stamp, summary};
@@ -122,6 +123,12 @@ impl Warehouse {
 
     pub(crate) fn stars(&self) -> &[Star] {
         &self.stars
+    }
+
+    /// The facts of the prepared stars, with their stars' names.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&str, &Shape)> {
+        self.stars.iter().flat_map(|star| star.tables_of(Role::Fact).map(|(_, shape)| (star.name.as_str(), shape)))
+    }
     }
 
     pub(crate) fn places(&self) -> &Places {

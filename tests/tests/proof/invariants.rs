@@ -91,6 +91,7 @@ fn crates_depend_in_one_direction() {
         ("purchases", &["author-kit", "conformed"]),
         ("payments", &["author-kit", "conformed"]),
         ("hostile", &["author-kit"]),
+        ("picky", &["author-kit"]),
         ("totesys-postgres", &["star-contract"]),
         ("totesys-source", &["star-contract", "totesys-postgres"]),
         ("totesys-warehouse", &["star-contract", "totesys-postgres"]),

@@ -8,6 +8,7 @@ mod faults;
 mod invariants;
 mod lake;
 mod pipeline;
+mod quarantine;
 mod recovery;
 mod refusals;
 mod sandbox;

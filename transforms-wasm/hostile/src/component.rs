@@ -90,6 +90,13 @@ impl GuestTransformer for Transformer {
             }
             "refuse-beyond" => Ok(refused(&table, u32::MAX, 1)),
             "refuse-again" => Ok(refused(&table, 0, 1_000)),
+            "many-codes" => {
+                let mut outcome = refused(&table, 0, 100);
+                for (row, refusal) in (0..).zip(&mut outcome.refused) {
+                    (refusal.row, refusal.code) = (row, format!("hostile-{row}"));
+                }
+                Ok(outcome)
+            }
             _ => Ok(rows("dim_hostile", arrow_ipc)),
         }
     }

@@ -15,6 +15,7 @@ pub const BEHAVIOURS: &[&str] = &[
     "log-flood",
     "refuse-beyond",
     "refuse-again",
+    "many-codes",
     "behave",
 ];
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use star_contract::{Column, ColumnType, Delivery, Description, Input, Output, Role};
 use totesys_lake::{
     ArtefactEntry, Attempt, BatchNumber, Bucket, CatalogRecord, CheckRecord, Committed, ExtractionRecord, FileEntry,
-    Lake, LakeError, LoadRecord, LoadedTable, Manifest, Micros, PreviousManifest, SourceIdentity, StarEntry, Stored,
-    TableCounts, TableEntry, TableOutput, TransformationRecord, keys,
+    Lake, LakeError, LoadRecord, LoadedTable, Manifest, Micros, OpenRows, OpenRun, PreviousManifest, Released, Replay,
+    SourceIdentity, StarEntry, Stored, TableCounts, TableEntry, TableOutput, TransformationRecord, keys,
 };
 use totesys_tests::LocalLake;
 
@@ -44,7 +44,15 @@ fn manifest(batch: u64, previous: Option<&Stored<Manifest>>) -> Manifest {
         tables: BTreeMap::from([("sales_order".to_owned(), entry)]),
         quarantine: Vec::new(),
         gaps: Vec::new(),
+        unreadable: vec![open_rows(keys::quarantine("extract", batch, "w", 0), "sales_order", batch)],
+        replay: Some(Replay { star: Some("sales".to_owned()) }),
     }
+}
+
+fn open_rows(key: String, table: &str, batch: BatchNumber) -> OpenRows {
+    let run = OpenRun { first: 2, last: u32::MAX, code: "bad-date".to_owned(), overtaken: true };
+    let (table, file) = (table.to_owned(), file(key, table));
+    OpenRows { batch, observed_at: TAKEN_AT, table, from: u64::MAX, file, runs: vec![run] }
 }
 
 async fn committed(lake: &Lake, batch: u64) -> Stored<Manifest> {
@@ -250,6 +258,8 @@ async fn the_ledger_finds_the_newest_of_each_stage_and_star() {
 fn transformation(star: &str, batch: BatchNumber) -> TransformationRecord {
     let digest = "ab".repeat(32);
     let key = keys::transformed("fact_sales_order", TAKEN_AT, batch, star, &digest, 0).unwrap();
+    let observed = (BatchNumber(batch.0 - 1), true);
+    let released = keys::released("fact_sales_order", TAKEN_AT, batch, star, &digest, observed, 0).unwrap();
     TransformationRecord {
         batch,
         star: star.to_owned(),
@@ -267,8 +277,57 @@ fn transformation(star: &str, batch: BatchNumber) -> TransformationRecord {
         refused: 1,
         refused_by_code: BTreeMap::from([("bad-date".to_owned(), 1)]),
         quarantine: vec![file(keys::quarantine(star, batch, &digest[..16], 0), star)],
+        open: vec![open_rows(keys::refused(star, batch, "w", "sales_order", 0), "sales_order", batch)],
+        released: vec![Released {
+            observed_batch: BatchNumber(batch.0 - 1),
+            observed_at: TAKEN_AT,
+            overtaken: true,
+            outputs: vec![TableOutput {
+                table: "fact_sales_order".to_owned(),
+                role: Role::Fact,
+                rows: u64::MAX / 2,
+                files: vec![file(released, "fact_sales_order")],
+            }],
+        }],
+        released_rows: u64::MAX,
+        offered_under: Some(digest.clone()),
         started_at: TAKEN_AT,
         finished_at: TAKEN_AT,
+    }
+}
+
+#[tokio::test]
+async fn a_transformation_of_an_older_version_has_nothing_open() {
+    let local = LocalLake::start().await.unwrap();
+    let record = transformation("sales", BatchNumber(2));
+    let mut json = serde_json::to_value(&record).unwrap();
+    for added in ["open", "released", "released_rows", "offered_under"] {
+        json.as_object_mut().unwrap().remove(added).unwrap();
+    }
+    json["format"] = serde_json::json!(1);
+    let key = format!("stars/sales/{}.json", BatchNumber(2).inverted_key());
+    let body = Bytes::from(json.to_string());
+    local.lake.put_new(Bucket::TransformationTimes, &key, body, "application/json").await.unwrap();
+    let stored = local.lake.newest_transformation("sales").await.unwrap().unwrap();
+    assert_eq!((stored.open_rows(), stored.released.len(), stored.released_rows), (0, 0, 0));
+    assert_eq!((stored.offered_under.as_ref(), &stored.outputs), (None, &record.outputs));
+}
+
+#[tokio::test]
+async fn open_rows_that_cannot_be_are_not_written() {
+    let local = LocalLake::start().await.unwrap();
+    let record = || transformation("sales", BatchNumber(2));
+    let mut later = record();
+    later.open[0].batch = BatchNumber(3);
+    let mut elsewhere = record();
+    elsewhere.open[0].file.key = keys::transformed("x", TAKEN_AT, BatchNumber(2), "sales", "ab", 0).unwrap();
+    let mut backwards = record();
+    backwards.open[0].runs[0].last = 1;
+    let mut too_early = record();
+    too_early.released[0].observed_batch = BatchNumber(2);
+    for wrong in [later, elsewhere, backwards, too_early] {
+        let outcome = local.lake.commit_transformation(&wrong).await;
+        assert!(matches!(outcome, Err(LakeError::Inconsistent { .. })), "{outcome:?}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Dimensions: the latest row; a shared one has an owner.
 
-use super::house::{House, of};
+use totesys_warehouse::{Begun, WarehouseError};
+
+use super::house::{House, of, record_batch, shop, star_batch};
 
 const PLACES: &str = "SELECT * FROM team.dim_place ORDER BY place_id";
 const ORIGINS: &str = "SELECT * FROM team_totesys.dim_place_origin ORDER BY place_id";
@@ -86,4 +88,25 @@ async fn a_row_newer_than_the_batch_is_no_disagreement() {
     house.database.execute("UPDATE team_totesys.dim_place_origin SET _batch = 9").await;
     house.load("club", 4, &[("dim_place", &["1 | other | -"])]).await;
     house.expect(PLACES, &["1 | later | -"]).await;
+}
+
+#[tokio::test]
+async fn an_overtaken_row_only_fills_a_gap() {
+    let mut house = House::lived_in().await;
+    let Begun::Load(mut load) = house.warehouse.begin(star_batch("shop", 2)).await.unwrap() else {
+        panic!("it is next")
+    };
+    let kinds = |lines: &[&str]| record_batch(shop().output("dim_kind").unwrap(), lines);
+    load.stage_missing("dim_kind", &kinds(&["1 | old", "2 | old", "3 | older", "3 | old"])).await.unwrap();
+    load.stage("dim_kind", &kinds(&["2 | new"])).await.unwrap();
+    load.stage_missing("dim_kind", &kinds(&["2 | older"])).await.unwrap();
+    let report = of(&load.commit().await.unwrap(), "dim_kind");
+    assert_eq!((report.rows_offered, report.inserted, report.updated), (6, 2, 0));
+    house.expect("SELECT * FROM team.dim_kind ORDER BY 1", &["1 | walk-in", "2 | new", "3 | old"]).await;
+
+    let Begun::Load(mut load) = house.warehouse.begin(star_batch("shop", 3)).await.unwrap() else {
+        panic!("it is next")
+    };
+    let error = load.stage_missing("fact_visit", &kinds(&["1 | old"])).await.unwrap_err();
+    assert!(matches!(error, WarehouseError::UnknownTable { .. }), "{error}");
 }
