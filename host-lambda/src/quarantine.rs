@@ -57,12 +57,10 @@ pub(crate) fn lines(file: Bytes) -> impl Iterator<Item = Value> {
 /// About how large a file of refused rows gets.
 pub(crate) const FILE_BYTES: usize = 4 << 20;
 
-/// Writes refused rows in files of bounded size, so that memory stays bounded however many there are.
+/// Writes the rows a star refuses in files of bounded size, so that memory stays bounded however many there are.
 pub(crate) struct Quarantine {
     lake: Arc<Lake>,
-    bucket: Bucket,
-    /// The stage or star that refuses.
-    refuser: String,
+    star: String,
     batch: BatchNumber,
     attempt: Attempt,
     lines: String,
@@ -70,11 +68,10 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
-    pub(crate) fn new(lake: &Arc<Lake>, bucket: Bucket, refuser: &str, batch: BatchNumber, attempt: &Attempt) -> Self {
+    pub(crate) fn new(lake: &Arc<Lake>, star: &str, batch: BatchNumber, attempt: &Attempt) -> Self {
         Self {
             lake: Arc::clone(lake),
-            bucket,
-            refuser: refuser.to_owned(),
+            star: star.to_owned(),
             batch,
             attempt: attempt.clone(),
             lines: String::new(),
@@ -98,13 +95,10 @@ impl Quarantine {
             return Ok(());
         }
         let part = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        let key = keys::quarantine(&self.refuser, self.batch, self.attempt.as_str(), part);
+        let key = keys::quarantine(&self.star, self.batch, self.attempt.as_str(), part);
         let lines = Bytes::from(std::mem::take(&mut self.lines));
-        self.files.push(self.lake.put_lines(self.bucket, key, &self.refuser, lines).await?);
-        match self.bucket {
-            Bucket::Ingestion => failpoint::pass("extract:quarantine-stored"),
-            _ => failpoint::pass("transform:quarantine-stored"),
-        }
+        self.files.push(self.lake.put_lines(Bucket::TransformedData, key, &self.star, lines).await?);
+        failpoint::pass("transform:quarantine-stored");
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ pub const ALL: &[&str] = &[
     "extract:recorded",
     "transform:part-stored",
     "transform:quarantine-stored",
+    "transform:refused-kept",
     "transform:before-record",
     "transform:recorded",
     "load:prepared",

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use serde_json::Value;
+use totesys_failpoint as failpoint;
 use totesys_lake::{Bucket, Manifest, OpenRow, OpenRows, keys, runs};
 use totesys_postgres::RefusedValue;
 use totesys_source::TableRequest;
@@ -141,6 +142,7 @@ impl Context<'_> {
         let part = self.refused_parts.fetch_add(1, Ordering::Relaxed);
         let key = keys::quarantine(STAGE, self.batch, self.attempt.as_str(), part);
         let file = self.pipeline.lake.put_lines(Bucket::Ingestion, key, STAGE, Bytes::from(lines)).await?;
+        failpoint::pass("extract:quarantine-stored");
         let observed_at = totesys_lake::Micros(self.snapshot.taken_at());
         Ok(OpenRows { batch: self.batch, observed_at, table: table.to_owned(), from: 0, file, runs: runs(rows) })
     }

@@ -6,6 +6,7 @@ use std::slice::Iter;
 
 use arrow_array::RecordBatch;
 use star_contract::{Column, Input};
+use totesys_failpoint as failpoint;
 use totesys_lake::{
     Bucket, DEFAULT_PART_BYTES, OpenRow, OpenRows, ParquetRoller, Part, PartSpec, TableEntry, keys, read_parquet, runs,
     sha256_hex,
@@ -103,6 +104,7 @@ impl Keeper<'_> {
         let table = &self.input.table;
         let key = keys::refused(star, flow.batch, flow.attempt.as_str(), table, number);
         let file = flow.lake.put_part(Bucket::TransformedData, key, table, part).await?;
+        failpoint::pass("transform:refused-kept");
         self.kept.push(OpenRows {
             batch: flow.batch,
             observed_at: flow.taken_at,

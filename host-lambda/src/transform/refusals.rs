@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::RecordBatch;
 use star_contract::{Delivery, RefusedRow};
 use tokio::runtime::Handle;
-use totesys_lake::{Bucket, FileEntry, Micros, StopRecord};
+use totesys_lake::{FileEntry, Micros, StopRecord};
 
 use super::flow::Flow;
 use crate::HostError;
@@ -77,7 +77,7 @@ impl<'a> Refusals<'a> {
         Self {
             flow,
             runtime,
-            quarantine: Quarantine::new(&flow.lake, Bucket::TransformedData, star, flow.batch, &flow.attempt),
+            quarantine: Quarantine::new(&flow.lake, star, flow.batch, &flow.attempt),
             pushes: Vec::new(),
             refused: Refused::default(),
             seen: BTreeSet::new(),
