@@ -13,6 +13,7 @@ use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, OpenRows, ParquetRolle
 use totesys_source::{KeyTally, Portion, PortionRead, ReadMode};
 
 use super::Context;
+use super::keys::of_refused as keys_of_refused;
 use crate::{HostError, Stage};
 
 /// Batches that may wait between the reader and the writer of a range.
@@ -26,8 +27,10 @@ pub(super) struct Ingested {
     /// Rows the codec could not hold, one entry per file that keeps them.
     pub(super) refused: Vec<OpenRows>,
     pub(super) recent_xids: BTreeSet<u32>,
-    /// The keys of the rows in the files.
+    /// The keys of the rows, those included that the codec could not hold.
     pub(super) keys: KeyTally,
+    /// Whether the key of such a row could not be read either, so that the tally lacks it.
+    pub(super) keys_unknown: bool,
 }
 
 /// What is to be read of a table.
@@ -65,6 +68,7 @@ impl Context<'_> {
             }
             all.recent_xids.extend(portion.recent_xids);
             all.keys.absorb(&portion.keys);
+            all.keys_unknown |= portion.keys_unknown;
         }
         if let ReadMode::Whole { reason } = reading.mode {
             tracing::info!(table = reading.table, rows = all.rows, reason, "whole table read");
@@ -78,10 +82,12 @@ impl Context<'_> {
         let read = self.snapshot.read(reading.table, reading.mode, portion, sender).await;
         let written = writer.await.map_err(|_| HostError::Worker)?;
         // A writer that failed lets the reader fail too; its own words say more.
-        let (files, keys) = written?;
+        let (files, mut keys) = written?;
         let PortionRead { rows, refused, recent_xids, .. } = read?;
+        let unread = keys_of_refused(&refused, reading.key);
+        unread.iter().flatten().for_each(|key| keys.add(*key));
         let refused = self.keep_unreadable(reading.table, refused).await?;
-        Ok(Ingested { rows, files, refused, recent_xids, keys })
+        Ok(Ingested { rows, files, refused, recent_xids, keys, keys_unknown: unread.is_none() })
     }
 
     /// Encoding keeps a thread busy, so it gets one of its own.

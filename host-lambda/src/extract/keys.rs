@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use star_contract::ColumnType;
 use totesys_lake::{KeySet, TableEntry};
+use totesys_postgres::RefusedValue;
 use totesys_source::{KeySums, KeyTally, Portion, ReadMode, TableRequest};
 
 use super::Context;
@@ -27,20 +28,22 @@ pub(super) fn single_integer(request: &TableRequest) -> Option<&str> {
     integer.then_some(key.as_str())
 }
 
-/// What a table that was read whole says of its keys. Rows that could not be decoded were not counted as they passed,
-/// and are now.
+/// The keys of rows that could not be decoded; `None` when one cannot be read either.
+pub(super) fn of_refused(refused: &[RefusedValue], key: Option<&str>) -> Option<Vec<i64>> {
+    let Some(key) = key else { return Some(Vec::new()) };
+    let number = |row: &RefusedValue| {
+        let (_, text) = row.fields.iter().find(|(column, _)| column == key)?;
+        text.as_ref()?.parse().ok()
+    };
+    refused.iter().map(number).collect()
+}
+
+/// What a table that was read whole says of its keys.
 pub(super) fn found_whole(ingested: &Ingested, key: Option<&str>, known: Option<&KeySums>) -> Found {
-    let unknown = Found { sums: None, all_there: None };
-    let Some(key) = key else { return unknown };
-    let mut tally = ingested.keys;
-    for row in &ingested.refused {
-        let text = row.fields.iter().find(|(column, _)| column == key).and_then(|(_, text)| text.as_ref());
-        match text.and_then(|text| text.parse().ok()) {
-            Some(key) => tally.add(key),
-            None => return unknown,
-        }
+    if key.is_none() || ingested.keys_unknown {
+        return Found { sums: None, all_there: None };
     }
-    let KeyTally { mut all, bounded, .. } = tally;
+    let KeyTally { mut all, bounded, .. } = ingested.keys;
     all.greatest = all.greatest.max(known.and_then(|known| known.greatest));
     Found { sums: Some(all), all_there: known.map(|known| bounded.same_keys(known)) }
 }
