@@ -73,7 +73,7 @@ fn candidates(work: &Work<'_>, shape: &Shape, arrived: &Arrived) -> String {
     // Numbers of a batch's own rows are below 2^32; what it observed and another batch brings stands behind them.
     let behind = if arrived.batch < work.batch.number { work.batch.number << 32 } else { 0 };
     format!(
-        "UNION ALL SELECT false, {}::bigint, _ord + {behind}, {}, {} FROM pg_temp.{}",
+        " UNION ALL SELECT false, {}::bigint, _ord + {behind}, {}, {} FROM pg_temp.{}",
         arrived.batch,
         arrived.snapshot,
         shape.staged_list(),
