@@ -1,6 +1,5 @@
 //! All versions of one key of a fact, as text.
 
-use star_contract::Role;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 use totesys_postgres::{quote_identifier, quote_literal};
@@ -18,9 +17,8 @@ impl Warehouse {
     /// # Errors
     /// No such fact, a key of another shape, or a failing database.
     pub async fn history(&self, fact: &str, key: &[String]) -> Result<TextRows, WarehouseError> {
-        let facts = || self.stars().iter().flat_map(|star| &star.tables).filter(|shape| shape.role == Role::Fact);
-        let Some(shape) = facts().find(|shape| shape.table == fact) else {
-            let known = facts().map(|shape| shape.table.clone()).collect();
+        let Some((_, shape)) = self.facts().find(|(_, shape)| shape.table == fact) else {
+            let known = self.facts().map(|(_, shape)| shape.table.clone()).collect();
             return Err(WarehouseError::NoSuchFact { fact: fact.to_owned(), known });
         };
         let columns = shape.key_columns();

@@ -121,14 +121,9 @@ impl Warehouse {
         }
     }
 
-    pub(crate) fn stars(&self) -> &[Star] {
-        &self.stars
-    }
-
     /// The facts of the prepared stars, with their stars' names.
     pub(crate) fn facts(&self) -> impl Iterator<Item = (&str, &Shape)> {
         self.stars.iter().flat_map(|star| star.tables_of(Role::Fact).map(|(_, shape)| (star.name.as_str(), shape)))
-    }
     }
 
     pub(crate) fn places(&self) -> &Places {
