@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use totesys_simulate::{Moment, Rates};
 
 /// Totesys: keeps a star-schema warehouse true to an operational PostgreSQL database.
 #[derive(Debug, Parser)]
@@ -46,6 +47,8 @@ pub(crate) enum Verb {
     Quarantine(Quarantine),
     /// Load a snapshot (a folder of eleven CSV files) into an empty source database.
     Import(Import),
+    /// Make a source live: orders, payments at 07:55, silent changes, late commits, deletions.
+    Simulate(Simulate),
 }
 
 #[derive(Debug, Args)]
@@ -194,6 +197,64 @@ pub(crate) struct Import {
     pub(crate) output: Output,
 }
 
+/// What happens follows from the seed, the rates and what the source holds. A database without tables gets them.
+///
+/// A working day has 22 sales orders, 9 purchase orders and 0.86 designs on average. In 84 days of a year there are
+/// 24 silent changes of sales orders, 10 of purchase orders and 4 of designs (`last_updated` stays as it was), 4
+/// orders changed for a while, 21 late commits, 42 transactions with savepoints, changes of 3 addresses and 2
+/// departments, and 6 deletions, half of which come back.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Stop after so many simulated days; without --speed, they pass as fast as the source takes them.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) days: Option<f64>,
+
+    /// How much faster than real time the simulated clock goes [default: 1].
+    #[arg(long, value_name = "FACTOR", value_parser = positive)]
+    pub(crate) speed: Option<f64>,
+
+    /// What chance follows from.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// The day the simulated clock begins with [default: now in real time, else after the newest timestamp].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub(crate) from: Option<Moment>,
+
+    /// Set a rate: sales, purchases and designs count a working day, `returning` is a share, the others count 84 days:
+    /// silent-sales, silent-purchases, silent-designs, there-and-back, late-commits, savepoints, addresses,
+    /// departments, deletions. May be repeated.
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = rate)]
+    pub(crate) rate: Vec<(String, f64)>,
+
+    /// First fill an empty source with so many sales orders, and purchase orders, transactions and payments in
+    /// proportion. Without --days or --speed, do nothing else.
+    #[arg(long, value_name = "N")]
+    pub(crate) orders: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "a number greater than 0 is expected".to_owned())
+}
+
+fn date(text: &str) -> Result<Moment, String> {
+    Moment::of_date(text).ok_or_else(|| "a date is written as 2024-02-29".to_owned())
+}
+
+fn rate(text: &str) -> Result<(String, f64), String> {
+    let (name, number) = text.split_once('=').ok_or("a rate is written as sales=22")?;
+    let number = number.parse().map_err(|_| "a rate is written as sales=22")?;
+    Rates::default().set(name, number).map_err(|error| {
+        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("{error}{hint}")
+    })?;
+    Ok((name.to_owned(), number))
+}
+
 /// A time such as `10m`.
 fn time(text: &str) -> Result<Duration, String> {
     let wrong = || "a time is a number with s, m or h after it, such as 10m".to_owned();
@@ -216,6 +277,16 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn rates_and_dates() {
+        assert_eq!(rate("silent-sales=240"), Ok(("silent-sales".to_owned(), 240.0)));
+        for wrong in ["sales", "sales=", "sales=many", "sale=1", "sales=-1", "returning=2"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+        assert!(date("2024-02-29").is_ok() && date("2023-02-29").is_err());
+        assert!(positive("0").is_err() && positive("inf").is_err() && positive("0.5") == Ok(0.5));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use totesys_lake::LakeError;
 use totesys_postgres::{ConnectionError, PostgresError};
 use totesys_publisher::PublishError;
 use totesys_sandbox::SandboxError;
+use totesys_simulate::SimulateError;
 
 /// A failure in one sentence, with what the reader should do about it.
 #[derive(Debug)]
@@ -49,7 +50,8 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             LakeError,
             EmbeddedS3Error,
             PublishError,
-            SandboxError
+            SandboxError,
+            SimulateError
         );
         None
     })

@@ -14,6 +14,7 @@ mod progress;
 mod quarantine;
 mod reload;
 mod run;
+mod simulate;
 mod status;
 mod test;
 mod watch;
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
 
 /// Ctrl-C ends the verb as an error does, so that everything it started is stopped.
 async fn until_interrupted(arguments: &Arguments) -> Result<()> {
+    // A simulation ends by being interrupted: it sees to that itself.
+    if matches!(arguments.verb, Verb::Simulate(_)) {
+        return perform(arguments).await;
+    }
     tokio::select! {
         outcome = perform(arguments) => outcome,
         interrupted = tokio::signal::ctrl_c() => {
@@ -72,6 +77,7 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         Verb::History(history) => Box::pin(history::history(settings, arguments.demo, history)).await,
         Verb::Status(output) => Box::pin(status::status(settings, arguments.demo, output.json)).await,
         Verb::Quarantine(verb) => Box::pin(quarantine::quarantine(settings, arguments.demo, verb)).await,
+        Verb::Simulate(simulate) => Box::pin(simulate::simulate(settings, arguments.demo, simulate)).await,
         Verb::Import(import) => Box::pin(import::verb(settings, arguments.demo, import)).await,
     }
 }

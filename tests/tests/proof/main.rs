@@ -12,6 +12,7 @@ mod quarantine;
 mod recovery;
 mod refusals;
 mod sandbox;
+mod simulate;
 mod snapshot;
 mod source;
 mod stars;
