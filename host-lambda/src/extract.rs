@@ -1,5 +1,6 @@
 //! The first stage: what changed in the source, as Parquet and a manifest.
 
+mod drift;
 mod full;
 mod ingest;
 mod keys;
@@ -111,6 +112,7 @@ impl Pipeline {
         self.read_redescribed_whole(pinned, previous.as_deref(), &requests, &mut modes).await?;
         self.full.ask(&mut modes)?;
         let unreadable = self.unreadable(previous.as_deref(), &requests).await?;
+        let drift = self.note_drift(snapshot.baseline(), before.as_ref(), previous.as_deref()).await?;
 
         let attempt = Attempt::random()?;
         let batch = previous.as_ref().map_or(BatchNumber::FIRST, |manifest| manifest.batch.next());
@@ -139,6 +141,7 @@ impl Pipeline {
                 after: previous.as_ref().map(|manifest| manifest.batch),
                 xmax: found.xmax,
                 duration_micros: u64::try_from(Micros::now().0 - started_at.0).unwrap_or_default(),
+                drift,
             };
             self.lake.commit_check(&check).await?;
             tracing::info!(after = check.after.map(|batch| batch.0), "nothing new");

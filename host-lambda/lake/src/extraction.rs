@@ -60,6 +60,9 @@ pub struct CheckRecord {
     /// How long it took, in microseconds.
     #[serde(with = "number_text")]
     pub duration_micros: u64,
+    /// What of the source's schema had changed since that batch, and was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<String>,
 }
 
 /// An extraction that could not be made.

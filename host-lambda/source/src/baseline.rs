@@ -32,6 +32,9 @@ pub struct Baseline {
     pub delivered: Vec<u32>,
     /// The tables.
     pub tables: BTreeMap<String, TableShape>,
+    /// The names of all tables of the schema, read or not; none in baselines from before they were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_tables: Option<BTreeSet<String>>,
     /// Whether the server was a replica.
     pub in_recovery: bool,
 }
@@ -150,6 +153,7 @@ pub(crate) mod tests {
                     keys: None,
                 },
             )]),
+            all_tables: None,
             in_recovery: false,
         }
     }

@@ -1,6 +1,6 @@
 //! What the database's catalogue says of the requested tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Client;
 use totesys_postgres::PostgresError;
@@ -104,4 +104,18 @@ pub(crate) async fn inspect(
         }
     }
     Ok(tables)
+}
+
+/// How many names of tables a baseline keeps: more are no schema anybody looks at.
+const MOST_NAMES: i64 = 10_000;
+
+/// The names of all tables of the schema, partitions and what inherits left out.
+pub(crate) async fn names(client: &Client, schema: &str) -> Result<BTreeSet<String>, SourceError> {
+    let names = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f')
+                   AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+                 ORDER BY 1 LIMIT $2";
+    let rows = client.query(names, &[&schema, &MOST_NAMES]).await;
+    let rows = rows.map_err(|source| SourceError::Server { doing: "list its tables", source: source.into() })?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -122,18 +122,12 @@ fn natural(source: &CatalogColumn) -> ColumnType {
     }
 }
 
-/// Whether every value of the source's type is a value of the described one. An unconstrained numeric is let
-/// through: its values that do not fit are refused row by row.
+/// Whether the source's type is the described one, narrower or wider. Of a wider one the values that do not fit are
+/// refused row by row: a column that was widened stops nothing while its values stay what they were.
 fn fits(source: &CatalogColumn, described: ColumnType) -> bool {
     match (described, source.base_type) {
-        (ColumnType::Int16, oid::INT2)
-        | (ColumnType::Int32, oid::INT2 | oid::INT4)
-        | (ColumnType::Int64, oid::INT2 | oid::INT4 | oid::INT8) => true,
-        (ColumnType::Decimal { precision, scale }, oid::NUMERIC) => {
-            digits(source.type_modifier).is_none_or(|(source_precision, source_scale)| {
-                source_scale <= i32::from(scale) && source_precision - source_scale <= i32::from(precision - scale)
-            })
-        }
+        (ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64, oid::INT2 | oid::INT4 | oid::INT8)
+        | (ColumnType::Decimal { .. }, oid::NUMERIC) => true,
         (ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Decimal { .. }, _) => false,
         (described, _) => natural(source) == described,
     }
@@ -170,7 +164,10 @@ mod tests {
         for (column, described, expected) in [
             (source(oid::INT2, -1), ColumnType::Int32, true),
             (source(oid::INT4, -1), ColumnType::Int64, true),
-            (source(oid::INT8, -1), ColumnType::Int32, false),
+            (source(oid::INT8, -1), ColumnType::Int32, true),
+            (source(oid::INT4, -1), ColumnType::Int16, true),
+            (source(oid::NUMERIC, -1), ColumnType::Int32, false),
+            (source(oid::INT4, -1), decimal(10, 2), false),
             (source(oid::VARCHAR, 7), ColumnType::Text, true),
             (source(99_999, -1), ColumnType::Text, true),
             (source(oid::INT4, -1), ColumnType::Text, false),
@@ -179,8 +176,8 @@ mod tests {
             (source(oid::TIMESTAMP, 3), ColumnType::Timestamptz, false),
             (numeric(10, 2), decimal(10, 2), true),
             (numeric(10, 2), decimal(12, 4), true),
-            (numeric(10, 2), decimal(10, 4), false),
-            (numeric(10, 4), decimal(12, 2), false),
+            (numeric(10, 2), decimal(10, 4), true),
+            (numeric(12, 2), decimal(10, 2), true),
             (source(oid::NUMERIC, -1), decimal(10, 2), true),
             (numeric(3, -2), decimal(5, 0), true),
         ] {

@@ -7,6 +7,7 @@
 mod baseline;
 mod catalog;
 mod columns;
+mod drift;
 mod error;
 mod keys;
 mod mode;
@@ -16,6 +17,7 @@ mod snapshot;
 mod survey;
 
 pub use baseline::{Baseline, TableShape};
+pub use drift::{Drift, drift};
 pub use error::SourceError;
 pub use keys::{KeySums, KeyTally};
 pub use mode::{ReadMode, decide};

@@ -116,6 +116,7 @@ impl SourceSnapshot {
         let state = session::state(&first).await?;
         // Again under the locks: only now nothing can change any more.
         let mut found = catalog::inspect(&first, &options.schema, tables).await?;
+        let names = catalog::names(&first, &options.schema).await?;
         let exported = session::export(&first).await?;
 
         let mut snapshot_tables = BTreeMap::new();
@@ -159,6 +160,7 @@ impl SourceSnapshot {
                 xmax: state.xmax,
                 delivered: Vec::new(),
                 tables: shapes,
+                all_tables: Some(names),
                 in_recovery: state.in_recovery,
             },
             taken_at: state.taken_at,

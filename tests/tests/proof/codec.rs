@@ -441,7 +441,7 @@ fn malformed_fields_are_named() {
     };
     for (column_type, field, expected) in [
         (ColumnType::Int32, &[0; 3][..], "row 0, column `a`: a field of 3 bytes is no int32"),
-        (ColumnType::Int16, &[0; 4], "row 0, column `a`: a field of 4 bytes is no int16"),
+        (ColumnType::Int16, &[0; 5], "row 0, column `a`: a field of 5 bytes is no int16"),
         (ColumnType::Bool, &[2], "row 0, column `a`: neither true nor false"),
         (ColumnType::Uuid, &[0; 15], "row 0, column `a`: a field of 15 bytes is no uuid"),
         (ColumnType::Time, &[0xFF; 8], "row 0, column `a`: no time of a day"),

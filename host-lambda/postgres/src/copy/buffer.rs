@@ -87,9 +87,13 @@ impl ColumnBuffer {
     pub(super) fn append(&mut self, field: Option<&[u8]>) -> Result<(), Reject> {
         let Some(field) = field else { return self.append_null() };
         match &mut self.values {
-            Values::Int16(values) => values.push(i16::from_be_bytes(exactly(field)?)),
+            Values::Int16(values) => values.push(match field.len() {
+                4 | 8 => narrower(field)?,
+                _ => i16::from_be_bytes(exactly(field)?),
+            }),
             Values::Int32(values) => values.push(match field.len() {
                 2 => i16::from_be_bytes(exactly(field)?).into(),
+                8 => narrower(field)?,
                 _ => i32::from_be_bytes(exactly(field)?),
             }),
             Values::Int64(values) => values.push(match field.len() {
@@ -221,6 +225,16 @@ impl Values {
 #[inline]
 fn exactly<const N: usize>(field: &[u8]) -> Result<[u8; N], Reject> {
     field.try_into().map_err(|_| Reject::Length)
+}
+
+/// An integer of a wider type than the column's: it was widened in the source since the column was described.
+#[cold]
+fn narrower<N: TryFrom<i64>>(field: &[u8]) -> Result<N, Reject> {
+    let wide = match field.len() {
+        4 => i32::from_be_bytes(exactly(field)?).into(),
+        _ => i64::from_be_bytes(exactly(field)?),
+    };
+    N::try_from(wide).map_err(|_| Reject::Refused("integer-out-of-range"))
 }
 
 #[inline]

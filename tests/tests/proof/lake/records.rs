@@ -221,6 +221,7 @@ async fn the_ledger_finds_the_newest_of_each_stage_and_star() {
             after: Some(batch),
             xmax: u64::MAX,
             duration_micros: 5,
+            drift: vec!["table-added new".to_owned()],
         };
         assert_eq!(lake.commit_check(&check).await.unwrap(), Committed::Ours);
         assert_eq!(*lake.newest_check().await.unwrap().unwrap(), check);
