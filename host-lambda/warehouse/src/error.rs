@@ -102,6 +102,44 @@ pub enum WarehouseError {
         key: Vec<String>,
     },
 
+    /// A table of the warehouse was dropped while another that belongs to it stands.
+    #[error("the warehouse lacks the table {table}, though {beside} is there")]
+    TableMissing {
+        /// The table that is gone, quoted.
+        table: String,
+        /// The table that shows it was there, quoted.
+        beside: String,
+    },
+
+    /// Something else stands where a table or a view should.
+    #[error("`{name}` should be a {expected} and is a {found}")]
+    KindChanged {
+        /// The name.
+        name: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+
+    /// A foreign key was dropped, and rows came or went that it would not have let.
+    #[error("`{table}` has rows whose `{column}` is not in `{target}`, so that its foreign key cannot be made")]
+    ForeignKeyBroken {
+        /// The table.
+        table: String,
+        /// Its column.
+        column: String,
+        /// The dimension it points at.
+        target: String,
+    },
+
+    /// A view was replaced by hand and cannot be made anew.
+    #[error("the view `{view}` is not what the loader made, and other views depend on it")]
+    ViewReplaced {
+        /// The view.
+        view: String,
+    },
+
     /// A star that [`prepare`](crate::Warehouse::prepare) was not given.
     #[error("the star `{star}` was not prepared")]
     UnknownStar {
@@ -211,6 +249,18 @@ impl WarehouseError {
             Self::ShapeChanged { .. } => "only new nullable columns are added by themselves; change the table by hand \
                                           or give the component another schema"
                 .to_owned(),
+            Self::TableMissing { .. } => "somebody dropped it: restore it from a backup of the warehouse, or load the \
+                                          lake into an empty schema"
+                .to_owned(),
+            Self::KindChanged { name, .. } => {
+                format!("drop or rename `{name}`; what the loader keeps there is its own")
+            }
+            Self::ForeignKeyBroken { target, .. } => format!(
+                "restore the rows of `{target}` from a backup of the warehouse, or load the lake into an empty schema"
+            ),
+            Self::ViewReplaced { view } => {
+                format!("drop the views that depend on `{view}` and the view itself: the next run makes it anew")
+            }
             Self::UnknownStar { .. } | Self::UnknownTable { .. } => {
                 "the catalog record of this run must describe it".to_owned()
             }

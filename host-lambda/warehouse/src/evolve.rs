@@ -1,14 +1,14 @@
 //! From what the warehouse has to what the descriptions want: a list of statements, often empty.
 
-use star_contract::{Column, Role};
+use star_contract::{Column, Reference, Role};
 use totesys_postgres::{quote_identifier, quote_literal};
 
 use crate::WarehouseError;
-use crate::found::{Found, FoundTable};
+use crate::found::{Found, FoundTable, noted_view};
 use crate::place::Places;
 use crate::shape::{Shape, definition, list, sql_type};
 use crate::star::Star;
-use crate::views;
+use crate::{side, views};
 
 /// What the waiting table adds to the fact's columns.
 const WAITING_COLUMNS: &str = "_batch bigint, _ord bigint, _snapshot_at timestamptz NOT NULL, _reason text NOT NULL,
@@ -22,6 +22,8 @@ pub(crate) struct Step {
     pub(crate) table: String,
     /// The NOT NULL column this adds, which only an empty table can take.
     pub(crate) required: Option<Column>,
+    /// The foreign key this adds, which rows may break.
+    pub(crate) reference: Option<Reference>,
 }
 
 /// The statements that bring the warehouse in line with the stars: none when it is.
@@ -52,7 +54,7 @@ pub(crate) fn steps(stars: &[Star], places: &Places, found: &Found) -> Result<Ve
     }
     for shape in shapes.iter().filter(|shape| shape.role == Role::Fact) {
         for (name, select) in views::of(shape, places, found) {
-            plan.view(&name, &select);
+            plan.view(&name, &select)?;
         }
     }
     Ok(plan.steps)
@@ -66,12 +68,15 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     fn step(&mut self, table: &str, sql: String) {
-        self.steps.push(Step { sql, table: table.to_owned(), required: None });
+        self.steps.push(Step { sql, table: table.to_owned(), required: None, reference: None });
     }
 
     fn main_table(&mut self, shape: &Shape) -> Result<(), WarehouseError> {
         let name = self.places.table(&shape.table);
         let Some(found) = self.found.table(self.places, &shape.table) else {
+            if shape.role == Role::Fact && self.found.side(self.places, &shape.head()).is_some() {
+                return Err(side::missing(name, self.places.side(&shape.head())));
+            }
             let mut parts: Vec<String> = shape.columns.iter().map(definition).collect();
             match shape.role {
                 Role::Fact => parts.insert(0, format!("{} SERIAL PRIMARY KEY", shape.id())),
@@ -84,6 +89,10 @@ impl Plan<'_> {
             }
             return Ok(());
         };
+        if found.kind != "table" {
+            let name = shape.table.clone();
+            return Err(WarehouseError::KindChanged { name, expected: "table", found: found.kind });
+        }
         let key = match &shape.surrogate {
             Some(surrogate) => std::slice::from_ref(surrogate),
             None => &shape.key,
@@ -99,7 +108,7 @@ impl Plan<'_> {
         }
         let described =
             |name: &String| shape.columns.iter().any(|c| c.name == *name) || shape.surrogate.as_ref() == Some(name);
-        match found.columns.iter().find(|column| column.not_null && !described(&column.name)) {
+        match found.columns.iter().find(|column| column.not_null && !column.has_default && !described(&column.name)) {
             Some(left) => Err(changed(
                 &shape.table,
                 &left.name,
@@ -118,6 +127,7 @@ impl Plan<'_> {
                 sql: format!("ALTER TABLE {name} ADD COLUMN {}", definition(column)),
                 table: shape.table.clone(),
                 required: (!column.nullable).then(|| column.clone()),
+                reference: None,
             });
             return Ok(());
         };
@@ -143,7 +153,12 @@ impl Plan<'_> {
             return Ok(());
         }
         match self.found.side(self.places, &shape.origin()) {
-            Some(found) => check_key(&shape.origin(), &shape.key, found),
+            Some(found) => {
+                side::check_columns(&shape.origin(), side::ORIGIN, found)?;
+                check_key(&shape.origin(), &shape.key, found)
+            }
+            // A dimension that became shared has none yet; and one that was dropped only forgets from which batch rows
+            // came, which matters to nobody but the owner's own older batches.
             None => {
                 let (name, keys) = (self.places.side(&shape.origin()), shape.key_definitions());
                 let key = shape.key_list("");
@@ -157,13 +172,19 @@ impl Plan<'_> {
     }
 
     fn fact_side(&mut self, shape: &Shape) -> Result<(), WarehouseError> {
+        let stands = self.found.table(self.places, &shape.table).is_some();
+        let dropped = |side: &str| side::missing(self.places.side(side), self.places.table(&shape.table));
         match self.found.side(self.places, &shape.head()) {
             Some(found) => {
-                check_key(&shape.table, &shape.key, found)?;
-                if !found.columns.iter().any(|column| column.name == "_batch") {
+                side::check_columns(&shape.head(), side::HEAD, found)?;
+                let table = if found.primary_key.is_empty() { shape.head() } else { shape.table.clone() };
+                check_key(&table, &shape.key, found)?;
+                if !found.has("_batch") {
                     self.step(&shape.table, observing_batches(shape, self.places));
                 }
             }
+            // Made anew it would be empty, and every version would come again.
+            None if stands => return Err(dropped(&shape.head())),
             None => {
                 let (name, keys) = (self.places.side(&shape.head()), shape.key_definitions());
                 let key = shape.key_list("");
@@ -176,8 +197,12 @@ impl Plan<'_> {
                 );
             }
         }
+        // A warehouse from before deletions were kept has neither this table nor the heads' batches.
+        let kept = self.found.side(self.places, &shape.head()).is_some_and(|head| head.has("_batch"));
         match self.found.side(self.places, &shape.deletions()) {
+            None if stands && kept => return Err(dropped(&shape.deletions())),
             Some(found) => {
+                side::check_columns(&shape.deletions(), side::DELETIONS, found)?;
                 let key: Vec<String> = shape.key.iter().cloned().chain(["_batch".to_owned()]).collect();
                 check_key(&shape.deletions(), &key, found)?;
             }
@@ -197,11 +222,22 @@ impl Plan<'_> {
         let nullable = |column: &Column| format!("{} {}", quote_identifier(&column.name), sql_type(column));
         match self.found.side(self.places, &shape.waiting()) {
             Some(found) => {
-                let missing = |column: &&Column| !found.columns.iter().any(|existing| existing.name == column.name);
-                for column in shape.columns.iter().filter(missing) {
-                    self.step(&shape.table, format!("ALTER TABLE {waiting} ADD COLUMN {}", nullable(column)));
+                side::check_columns(&shape.waiting(), side::WAITING, found)?;
+                check_key(&shape.waiting(), &["_batch".to_owned(), "_ord".to_owned()], found)?;
+                for column in &shape.columns {
+                    let expected = sql_type(column);
+                    match found.columns.iter().find(|existing| existing.name == column.name) {
+                        None => {
+                            self.step(&shape.table, format!("ALTER TABLE {waiting} ADD COLUMN {}", nullable(column)));
+                        }
+                        Some(existing) if existing.sql_type != expected => {
+                            return Err(changed(&shape.waiting(), &column.name, expected, existing.sql_type.clone()));
+                        }
+                        Some(_) => {}
+                    }
                 }
             }
+            None if stands => return Err(dropped(&shape.waiting())),
             None => {
                 let columns: Vec<String> = shape.columns.iter().map(nullable).collect();
                 self.step(
@@ -238,26 +274,49 @@ impl Plan<'_> {
                     self.places.table(&reference.table),
                     quote_identifier(&reference.target),
                 );
-                self.step(&shape.table, sql);
+                let (table, reference) = (shape.table.clone(), Some(reference.clone()));
+                self.steps.push(Step { sql, table, required: None, reference });
             }
         }
     }
 
-    fn view(&mut self, name: &str, select: &str) {
-        let stands = self.found.table(self.places, name).is_some();
-        if stands && self.found.views.get(name).is_some_and(|definition| definition == select) {
-            return;
+    fn view(&mut self, name: &str, select: &str) -> Result<(), WarehouseError> {
+        let existing = self.found.table(self.places, name);
+        let noted = self.found.views.get(name);
+        if let Some(existing) = existing {
+            if existing.kind != "view" {
+                let name = name.to_owned();
+                return Err(WarehouseError::KindChanged { name, expected: "view", found: existing.kind });
+            }
+            if noted.is_some_and(|view| view.is(select)) {
+                return Ok(());
+            }
         }
+        let view = self.places.table(name);
+        let create = format!("CREATE OR REPLACE VIEW {view} AS {select}");
+        let replaced = existing.is_some() && noted.is_none_or(|view| !view.is_as_made());
+        // One that somebody replaced may have columns that ours cannot grow from. Otherwise it is not dropped: grants
+        // on it would go with it.
+        let create = if replaced {
+            let create = quote_literal(&create);
+            let block = format!(
+                "BEGIN EXECUTE {create}; EXCEPTION WHEN invalid_table_definition THEN DROP VIEW {view}; \
+                 EXECUTE {create}; END"
+            );
+            format!("DO {}", quote_literal(&block))
+        } else {
+            create
+        };
         let sql = format!(
-            "CREATE OR REPLACE VIEW {} AS {select};
+            "{create};
              INSERT INTO {} (view, definition) VALUES ({}, {})
              ON CONFLICT (view) DO UPDATE SET definition = EXCLUDED.definition",
-            self.places.table(name),
             self.places.side("views"),
             quote_literal(name),
-            quote_literal(select),
+            noted_view(&view, select),
         );
         self.step(name, sql);
+        Ok(())
     }
 }
 
@@ -289,6 +348,6 @@ fn check_key(table: &str, expected: &[String], found: &FoundTable) -> Result<(),
     Err(changed(table, &column, key(expected), key(&found.primary_key)))
 }
 
-fn changed(table: &str, column: &str, expected: String, found: String) -> WarehouseError {
+pub(crate) fn changed(table: &str, column: &str, expected: String, found: String) -> WarehouseError {
     WarehouseError::ShapeChanged { table: table.to_owned(), column: column.to_owned(), expected, found }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::GenericClient;
+use totesys_postgres::quote_literal;
 
 use crate::WarehouseError;
 use crate::error::while_doing;
 use crate::place::Places;
+use crate::side;
 
 /// A column as it is.
 #[derive(Debug)]
@@ -14,23 +16,69 @@ pub(crate) struct FoundColumn {
     pub(crate) name: String,
     pub(crate) sql_type: String,
     pub(crate) not_null: bool,
+    /// Whether it fills itself when a row does not name it.
+    pub(crate) has_default: bool,
 }
 
 /// A table or view as it is.
 #[derive(Debug, Default)]
 pub(crate) struct FoundTable {
+    /// `table`, `view` or what else it is.
+    pub(crate) kind: &'static str,
     pub(crate) columns: Vec<FoundColumn>,
     pub(crate) primary_key: Vec<String>,
     /// The column of each one-column foreign key and the table it points at.
     pub(crate) references: Vec<(String, String)>,
 }
 
+impl FoundTable {
+    /// Whether it has a column of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+}
+
 /// What the main and side schemas hold, by schema and name.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     tables: BTreeMap<(String, String), FoundTable>,
-    /// The definitions the views were created from.
-    pub(crate) views: BTreeMap<String, String>,
+    /// The definitions the views were created from and what they are now.
+    pub(crate) views: BTreeMap<String, FoundView>,
+}
+
+/// A view of ours.
+#[derive(Debug)]
+pub(crate) struct FoundView {
+    /// What was noted when it was made; see [`noted_view`].
+    pub(crate) noted: String,
+    /// The digest of what PostgreSQL says it is now; empty when it is gone.
+    pub(crate) digest: String,
+}
+
+impl FoundView {
+    /// Whether it was made from this definition and is what it was then.
+    pub(crate) fn is(&self, select: &str) -> bool {
+        self.noted.strip_prefix(select) == Some(&format!("{DIGEST_MARK}{}", self.digest))
+    }
+
+    /// Whether it is what it was when it was made, from whatever definition. One made before digests were noted passes.
+    pub(crate) fn is_as_made(&self) -> bool {
+        self.noted.rsplit_once(DIGEST_MARK).is_none_or(|(_, digest)| digest == self.digest)
+    }
+}
+
+/// Stands between a view's definition and the digest of what PostgreSQL made of it.
+const DIGEST_MARK: &str = "\n-- made as ";
+
+/// The digest of what PostgreSQL says a view is, as SQL over its oid: it changes when somebody replaces the view.
+fn digest(oid: &str) -> String {
+    format!("hashtextextended(pg_get_viewdef({oid}), 0)::text")
+}
+
+/// What is noted of a view that was just made, as SQL.
+pub(crate) fn noted_view(view: &str, select: &str) -> String {
+    let definition = quote_literal(&format!("{select}{DIGEST_MARK}"));
+    format!("{definition} || {}", digest(&format!("{}::regclass", quote_literal(view))))
 }
 
 impl Found {
@@ -49,7 +97,7 @@ impl Found {
         let columns = client
             .query(
                 "SELECT n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
-                        a.attnotnull
+                        a.attnotnull, a.atthasdef OR a.attidentity <> '', c.relkind::text
                  FROM pg_class c
                  JOIN pg_namespace n ON n.oid = c.relnamespace
                  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -61,8 +109,15 @@ impl Found {
             .map_err(doing())?;
         for row in &columns {
             let table = found.tables.entry((row.get(0), row.get(1))).or_default();
+            table.kind = match row.get(6) {
+                "r" | "p" => "table",
+                "v" => "view",
+                "m" => "materialized view",
+                _ => "foreign table",
+            };
             if let Some(name) = row.get(2) {
-                table.columns.push(FoundColumn { name, sql_type: row.get(3), not_null: row.get(4) });
+                let (sql_type, not_null, has_default) = (row.get(3), row.get(4), row.get(5));
+                table.columns.push(FoundColumn { name, sql_type, not_null, has_default });
             }
         }
         let constraints = client
@@ -90,9 +145,18 @@ impl Found {
                 (false, Err(_)) => {}
             }
         }
-        let views = format!("SELECT view, definition FROM {}", places.side("views"));
-        let views = client.query(&views, &[]).await.map_err(doing())?;
-        found.views = views.iter().map(|row| (row.get(0), row.get(1))).collect();
+        // Before the table of views is read: it may be one of those that are gone.
+        side::check(places, &found)?;
+        let views = format!(
+            "SELECT v.view, v.definition, coalesce({}, '') FROM {} v
+             LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname::text = $1)
+               ON c.relname::text = v.view AND c.relkind = 'v'",
+            digest("c.oid"),
+            places.side("views"),
+        );
+        let views = client.query(&views, &[&places.schema]).await.map_err(doing())?;
+        found.views =
+            views.iter().map(|row| (row.get(0), FoundView { noted: row.get(1), digest: row.get(2) })).collect();
         Ok(found)
     }
 }

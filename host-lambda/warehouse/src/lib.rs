@@ -21,6 +21,7 @@ mod ledger;
 mod load;
 mod place;
 mod shape;
+mod side;
 mod stamp;
 mod star;
 mod summary;

@@ -8,6 +8,7 @@ use totesys_postgres::quote_identifier;
 use crate::WarehouseError;
 use crate::error::while_doing;
 use crate::place::{Places, Standing};
+use crate::side;
 
 /// The lake and source a warehouse is filled from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,17 @@ async fn create(
     let doing = || while_doing("creating the schema and side tables", &places.schema);
     let transaction = client.transaction().await.map_err(doing())?;
     places.lock(&transaction, "prepare").await?;
+    // Another process may have stamped it by now; but a ledger without a stamp has lost it.
+    let lost = transaction
+        .query_one(
+            "SELECT to_regclass($1) IS NULL AND to_regclass($2) IS NOT NULL",
+            &[&places.side("stamp"), &places.side("loads")],
+        )
+        .await
+        .map_err(doing())?;
+    if lost.get(0) {
+        return Err(side::missing(places.side("stamp"), places.side("loads")));
+    }
     if !standing.schema_exists {
         transaction
             .batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {}", quote_identifier(&places.schema)))

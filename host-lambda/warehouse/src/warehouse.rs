@@ -144,13 +144,20 @@ impl Warehouse {
 }
 
 fn explain(step: Step, error: tokio_postgres::Error) -> WarehouseError {
-    match step.required {
-        Some(column) if error.code() == Some(&SqlState::NOT_NULL_VIOLATION) => WarehouseError::ShapeChanged {
+    let code = error.code();
+    match (step.required, step.reference) {
+        (Some(column), _) if code == Some(&SqlState::NOT_NULL_VIOLATION) => WarehouseError::ShapeChanged {
             table: step.table,
             column: column.name.clone(),
             expected: format!("{} NOT NULL", shape::sql_type(&column)),
             found: "no such column, and the table has rows".to_owned(),
         },
+        (_, Some(reference)) if code == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
+            WarehouseError::ForeignKeyBroken { table: step.table, column: reference.column, target: reference.table }
+        }
+        _ if code == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
+            WarehouseError::ViewReplaced { view: step.table }
+        }
         _ => while_doing("bringing a table in line with its description", &step.table)(error),
     }
 }

@@ -1,5 +1,6 @@
 //! The warehouse's rules, through a real server and two made-up stars.
 
+mod altered;
 mod deletions;
 mod dimensions;
 mod evolution;

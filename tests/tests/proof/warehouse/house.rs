@@ -182,6 +182,11 @@ pub(super) fn owners() -> BTreeMap<String, String> {
     BTreeMap::from([("dim_place".to_owned(), "shop".to_owned())])
 }
 
+/// A connection on behalf of a lake.
+pub(super) async fn connected_as(database: &TestDatabase, stamp: &LakeStamp) -> Result<Warehouse, WarehouseError> {
+    Warehouse::connect(&database.settings(), &options(), stamp).await
+}
+
 pub(super) async fn connected(database: &TestDatabase) -> Warehouse {
     Warehouse::connect(&database.settings(), &options(), &stamp()).await.unwrap_or_else(|error| panic!("{error:?}"))
 }
