@@ -4,6 +4,7 @@ mod child;
 mod components;
 mod database;
 mod lake;
+pub mod planted;
 mod totesys;
 
 pub use child::{ChildLake, ChildRun};

@@ -127,6 +127,12 @@ impl Totesys {
         paths[0].strip_prefix(&root).expect("it lies in the bucket").to_string_lossy().into_owned()
     }
 
+    /// The plain file behind an object of the lake, for tests that damage it.
+    #[must_use]
+    pub fn file_of(&self, bucket: Bucket, key: &str) -> PathBuf {
+        self.local.file_of(bucket, key)
+    }
+
     /// Runs a batch in which no star may fail.
     ///
     /// # Panics

@@ -62,7 +62,7 @@ async fn until_interrupted(arguments: &Arguments) -> Result<()> {
 async fn perform(arguments: &Arguments) -> Result<()> {
     let mut settings = Settings::read(arguments.settings.as_deref(), std::env::vars())?;
     if arguments.verbose {
-        settings.log.level = "debug,hyper=info,aws=info,h2=info,rustls=info".into();
+        settings.log.level = "debug".into();
     } else if settings.log.level == "info" && !matches!(&arguments.verb, Verb::Run(run) if run.every.is_some()) {
         // Whoever waits for a verb reads what it prints; whoever comes later reads the log.
         settings.log.level = "warn".into();

@@ -110,8 +110,10 @@ impl Report {
     fn from_server(report: &DbError) -> Self {
         let kind = kind_of(report.code());
         let sqlstate = report.code().code();
-        // These reports quote the offending value, and a trigger's own message may say anything.
-        let quotes_values = sqlstate.starts_with("22") || sqlstate.starts_with("23") || sqlstate.starts_with("P0");
+        // These reports quote the offending value, and a trigger's own message may say anything under any code.
+        let raised = report.routine() == Some("exec_stmt_raise");
+        let quotes_values =
+            raised || sqlstate.starts_with("22") || sqlstate.starts_with("23") || sqlstate.starts_with("P0");
         let message = if quotes_values { condition(sqlstate).to_owned() } else { report.message().to_owned() };
         Self {
             kind,
