@@ -11,9 +11,7 @@ use arrow_schema::ArrowError;
 use serde::Serialize;
 use star_contract::{Column, Description, Output};
 use totesys_failpoint as failpoint;
-use totesys_lake::{
-    Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, TableOutput, TransformationRecord, read_parquet,
-};
+use totesys_lake::{Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, TableOutput, TransformationRecord};
 use totesys_warehouse::{Begun, LedgerRow, Load, LoadReport, StarBatch, Warehouse};
 use tracing::{Instrument, info_span};
 
@@ -168,9 +166,9 @@ impl Pipeline {
         output: &TableOutput,
     ) -> Result<(), HostError> {
         for file in &output.files {
-            let bytes = self.lake.read_file(Bucket::TransformedData, file).await?;
+            let rows = self.lake.read_rows(Bucket::TransformedData, file, &written.columns, BATCH_ROWS).await?;
             self.observer.passed(Stage::Load, &output.table, 0, file.bytes);
-            for rows in read_parquet(bytes, &written.columns, BATCH_ROWS)? {
+            for rows in rows {
                 let rows = with_columns_of(live, &rows?)
                     .map_err(|source| HostError::Columns { table: output.table.clone(), source })?;
                 load.stage(&output.table, &rows).await?;

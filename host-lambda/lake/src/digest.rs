@@ -33,7 +33,18 @@ fn hex(bytes: &[u8]) -> String {
 
 /// One try of one stage: sixteen random hex digits, in the keys of its files and in its records.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Attempt(String);
+
+impl TryFrom<String> for Attempt {
+    type Error = &'static str;
+
+    /// What a record says is untrusted, and attempts are parts of keys.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if digits && text.len() == 16 { Ok(Self(text)) } else { Err("an attempt has sixteen lower-case hex digits") }
+    }
+}
 
 impl Attempt {
     /// A new one.

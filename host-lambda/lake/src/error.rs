@@ -148,6 +148,26 @@ pub enum LakeError {
         /// The file's key.
         key: String,
     },
+    /// An object is larger than any this program writes.
+    #[error("s3://{bucket}/{key} has more than the {limit} bytes that are read at most")]
+    TooLarge {
+        /// The bucket's name.
+        bucket: String,
+        /// The object's key.
+        key: String,
+        /// The most bytes that are read.
+        limit: u64,
+    },
+    /// A listed file has its checksum and is not what its record says of it.
+    #[error("s3://{bucket}/{key}: {source}")]
+    InFile {
+        /// The bucket's name.
+        bucket: String,
+        /// The file's key.
+        key: String,
+        /// What is wrong with it.
+        source: Box<LakeError>,
+    },
     /// A record was written by a later version.
     #[error("s3://{bucket}/{key} has format {found}, this version reads {known}")]
     UnknownFormat {
@@ -282,7 +302,7 @@ impl LakeError {
                 "restore the file from the bucket's versions or a backup: stored data is never rewritten".to_owned()
             }
             Self::UnknownFormat { .. } => "run the version that wrote it, or a later one".to_owned(),
-            Self::Unreadable { .. } | Self::Inconsistent { .. } => {
+            Self::Unreadable { .. } | Self::Inconsistent { .. } | Self::TooLarge { .. } | Self::InFile { .. } => {
                 "something else wrote or changed this object: restore it from the bucket's versions".to_owned()
             }
             Self::OtherLake { .. } => "two environments are mixed: check the buckets in the settings".to_owned(),

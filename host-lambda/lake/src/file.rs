@@ -1,9 +1,11 @@
 //! Files that records list.
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use star_contract::Column;
 
-use crate::{Bucket, Lake, LakeError, Part, Put, number_text, sha256_hex};
+use crate::{Bucket, Lake, LakeError, Part, Put, keys, number_text, read_parquet, sha256_hex};
 
 /// A file a record lists, with what it is checked against when it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,9 +94,54 @@ impl Lake {
     }
 }
 
+impl Lake {
+    /// The rows of a listed Parquet file in batches of so many at most, with these columns in this order. The file is
+    /// checked first, and that it holds as many rows as its record says at the end.
+    ///
+    /// # Errors
+    /// As for [`Lake::read_file`]; and when it is no Parquet with these columns. Each names the file.
+    pub async fn read_rows(
+        &self,
+        bucket: Bucket,
+        entry: &FileEntry,
+        columns: &[Column],
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, LakeError>> + use<>, LakeError> {
+        let bytes = self.read_file(bucket, entry).await?;
+        let (bucket, key, expected) = (self.name(bucket).to_owned(), entry.key.clone(), entry.rows);
+        let named =
+            move |source| LakeError::InFile { bucket: bucket.clone(), key: key.clone(), source: Box::new(source) };
+        let mut batches = read_parquet(bytes, columns, batch_rows).map_err(&named)?;
+        let mut found = Some(0_u64);
+        Ok(std::iter::from_fn(move || {
+            let so_far = found?;
+            match batches.next() {
+                Some(Ok(batch)) => {
+                    found = so_far.checked_add(batch.num_rows() as u64);
+                    Some(Ok(batch))
+                }
+                Some(Err(error)) => {
+                    found = None;
+                    Some(Err(named(error)))
+                }
+                None => {
+                    found = None;
+                    (so_far != expected).then(|| Err(named(LakeError::RowsLost { expected, found: so_far })))
+                }
+            }
+        }))
+    }
+}
+
+/// Whether a file lies where refused rows do.
+pub(crate) fn is_quarantine(file: &FileEntry) -> bool {
+    file.key.starts_with(keys::QUARANTINE) && keys::check(&file.key).is_ok()
+}
+
 /// What is wrong with a list of files that should lie under a prefix and sum up to so many rows.
 pub(crate) fn check_files(files: &[FileEntry], table: &str, prefix: &str, rows: u64) -> Result<(), &'static str> {
-    if files.iter().any(|file| file.table != table || !file.key.starts_with(prefix)) {
+    if files.iter().any(|file| file.table != table || !file.key.starts_with(prefix) || keys::check(&file.key).is_err())
+    {
         return Err("lists a file that does not belong to its table and batch");
     }
     let sum = files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.rows));

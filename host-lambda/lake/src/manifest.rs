@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use star_contract::{Column, Delivery};
 
-use crate::file::check_files;
+use crate::file::{check_files, is_quarantine};
 use crate::record::Record;
 use crate::{
     Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, Stored, keys, number_text,
@@ -149,10 +149,20 @@ impl Record for Manifest {
                 check_files(&set.files, table, &prefix, set.rows)?;
             }
         }
-        if self.quarantine.iter().any(|file| !file.key.starts_with(keys::QUARANTINE)) {
+        if self.quarantine.iter().any(|file| !is_quarantine(file)) {
             return Err("lists a quarantine file that is none");
         }
         self.unreadable.iter().try_for_each(|open| open.check(self.batch))
+    }
+}
+
+impl Manifest {
+    /// Parses and checks a manifest as it is stored under a key; the bucket's name is for errors.
+    ///
+    /// # Errors
+    /// When it is no manifest, of another format, or contradicts itself or its key.
+    pub fn parse(bucket: &str, key: &str, bytes: &[u8]) -> Result<Self, LakeError> {
+        crate::record::read(bucket, key, bytes)
     }
 }
 

@@ -147,19 +147,12 @@ impl Lake {
 
     /// Parses JSON with a format number and a checksum of its own.
     pub(crate) fn parse<T: DeserializeOwned>(&self, bucket: Bucket, key: &str, bytes: &[u8]) -> Result<T, LakeError> {
-        let unreadable =
-            |source| LakeError::Unreadable { bucket: self.name(bucket).to_owned(), key: key.to_owned(), source };
-        // The format first: of another one nothing else can be expected to parse.
-        let Format { format: found } = serde_json::from_slice(bytes).map_err(unreadable)?;
-        if found != FORMAT {
-            let (bucket, key) = (self.name(bucket).to_owned(), key.to_owned());
-            return Err(LakeError::UnknownFormat { bucket, key, found, known: FORMAT });
-        }
+        let record = parse(self.name(bucket), key, bytes)?;
         if !sealed(bytes) {
             let (bucket, key) = (self.name(bucket).to_owned(), key.to_owned());
             return Err(LakeError::Inconsistent { bucket, key, problem: "is not as it was written" });
         }
-        serde_json::from_slice(bytes).map_err(unreadable)
+        Ok(record)
     }
 
     /// JSON with a format number and a checksum of its own.
@@ -183,13 +176,35 @@ impl Lake {
                 found: found.to_owned(),
             });
         }
-        if record.key() != key {
-            return Err(self.inconsistent::<T>(key, "lies under another record's key"));
-        }
-        record.check().map_err(|problem| self.inconsistent::<T>(key, problem))
+        check(record, self.name(T::BUCKET), key)
     }
 
     pub(crate) fn inconsistent<T: Record>(&self, key: &str, problem: &'static str) -> LakeError {
         LakeError::Inconsistent { bucket: self.name(T::BUCKET).to_owned(), key: key.to_owned(), problem }
     }
+}
+
+/// Parses JSON with a format number; bucket and key are for errors.
+fn parse<T: DeserializeOwned>(bucket: &str, key: &str, bytes: &[u8]) -> Result<T, LakeError> {
+    let unreadable = |source| LakeError::Unreadable { bucket: bucket.to_owned(), key: key.to_owned(), source };
+    // The format first: of another one nothing else can be expected to parse.
+    let Format { format: found } = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if found != FORMAT {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        return Err(LakeError::UnknownFormat { bucket, key, found, known: FORMAT });
+    }
+    serde_json::from_slice(bytes).map_err(unreadable)
+}
+
+/// Refuses a record that contradicts itself or its key.
+fn check<T: Record>(record: &T, bucket: &str, key: &str) -> Result<(), LakeError> {
+    let problem = if record.key() == key { record.check() } else { Err("lies under another record's key") };
+    problem.map_err(|problem| LakeError::Inconsistent { bucket: bucket.to_owned(), key: key.to_owned(), problem })
+}
+
+/// Parses and checks a record as it is stored under a key.
+pub(crate) fn read<T: Record>(bucket: &str, key: &str, bytes: &[u8]) -> Result<T, LakeError> {
+    let record: T = parse(bucket, key, bytes)?;
+    check(&record, bucket, key)?;
+    Ok(record)
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::bucket::is_bucket_name;
 use crate::{Bucket, BucketNames, LakeError, LakeSettings, Request, client, keys};
@@ -19,6 +19,9 @@ const PAGE: usize = 1000;
 /// How often a put is tried that meets another put of its key, and a body is read that breaks off.
 /// The client's own retries cover everything else.
 const TRIES: u32 = 6;
+
+/// No object is larger: a Parquet part has about 32 MiB, and a single row that large fails its batch anyway.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// What became of a conditional put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +149,11 @@ impl Lake {
         expected: Option<u64>,
     ) -> Result<Bytes, LakeError> {
         keys::check(key)?;
+        let too_large =
+            || LakeError::TooLarge { bucket: self.name(bucket).to_owned(), key: key.to_owned(), limit: MOST_BYTES };
+        if expected.is_some_and(|expected| expected > MOST_BYTES) {
+            return Err(too_large());
+        }
         let mut tried = 0;
         loop {
             let found = self
@@ -163,8 +171,12 @@ impl Lake {
                 let bucket = self.buckets.name(bucket).to_owned();
                 return Err(LakeError::FileLength { bucket, key: key.to_owned(), expected, found });
             }
-            match found.body.collect().await {
-                Ok(body) => return Ok(body.into_bytes()),
+            if length.is_some_and(|length| length > MOST_BYTES) {
+                return Err(too_large());
+            }
+            match within(found.body, length).await {
+                Ok(Some(body)) => return Ok(body),
+                Ok(None) => return Err(too_large()),
                 Err(source) => {
                     tried += 1;
                     if tried == TRIES {
@@ -241,6 +253,18 @@ impl Lake {
     {
         client::failure(self.request(operation, bucket, key), self.endpoint.as_deref(), error)
     }
+}
+
+/// A body of at most [`MOST_BYTES`], whatever length was promised; none when it goes on.
+async fn within(mut body: ByteStream, length: Option<u64>) -> Result<Option<Bytes>, ByteStreamError> {
+    let mut bytes = BytesMut::with_capacity(usize::try_from(length.unwrap_or_default()).unwrap_or_default());
+    while let Some(chunk) = body.try_next().await? {
+        if (bytes.len() + chunk.len()) as u64 > MOST_BYTES {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes.freeze()))
 }
 
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use star_contract::Role;
 
-use crate::file::check_files;
+use crate::file::{check_files, is_quarantine};
 use crate::record::Record;
 use crate::{
     Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, Stored, keys, number_text,
@@ -101,7 +101,7 @@ impl Record for TransformationRecord {
         for output in self.outputs.iter().chain(released) {
             check_files(&output.files, &output.table, &keys::transformed_prefix(&output.table), output.rows)?;
         }
-        if self.quarantine.iter().any(|file| !file.key.starts_with(keys::QUARANTINE)) {
+        if self.quarantine.iter().any(|file| !is_quarantine(file)) {
             return Err("lists a quarantine file that is none");
         }
         if self.released.iter().any(|released| released.observed_batch >= self.batch) {

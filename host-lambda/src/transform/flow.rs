@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use star_contract::{Delivery, Description, Input, MAX_PUSH_ROWS};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use totesys_lake::{Attempt, BatchNumber, Bucket, FileEntry, Lake, Micros, TableEntry, TableOutput, read_parquet};
+use totesys_lake::{Attempt, BatchNumber, Bucket, FileEntry, Lake, Micros, TableEntry, TableOutput};
 use totesys_sandbox::{Loaded, Produced as Given};
 use tracing::{Span, info_span};
 
@@ -135,8 +135,8 @@ impl Flow {
         file: &FileEntry,
         push: &mpsc::Sender<Step<Pushable>>,
     ) -> Result<bool, HostError> {
-        let bytes = runtime.block_on(self.lake.read_file(Bucket::Ingestion, file))?;
-        for rows in read_parquet(bytes, &input.columns, MAX_PUSH_ROWS)? {
+        let read = self.lake.read_rows(Bucket::Ingestion, file, &input.columns, MAX_PUSH_ROWS);
+        for rows in runtime.block_on(read)? {
             for (_, rows) in pieces(rows?) {
                 let next = origin.first + rows.num_rows() as u64;
                 if push.blocking_send(Step::Rows(Pushable { origin, rows })).is_err() {

@@ -5,3 +5,4 @@ mod local_server;
 mod objects;
 mod parquet;
 mod records;
+mod untrusted;
