@@ -34,6 +34,11 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
             Ok(cmd!(shell, "{cargo} clippy --workspace --all-targets --locked -- -D warnings").quiet().run()?)
         })?;
     }
+    if cmd!(shell, "{cargo} deny --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
+        phase("licences, bans and sources", || {
+            Ok(cmd!(shell, "{cargo} deny --offline check bans licenses sources").quiet().run()?)
+        })?;
+    }
     let guests = phase("components", || guests::build(&shell, &workspace, &say))?;
     phase("the components again, from a copy elsewhere", || same_again(&shell, &workspace, &guests))?;
     let folder = guests.first().and_then(|guest| guest.path.parent()).unwrap_or(&workspace).to_owned();
