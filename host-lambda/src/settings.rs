@@ -266,7 +266,15 @@ impl Settings {
         Self::parse(&text, &path.display().to_string(), variables)
     }
 
-    fn parse(text: &str, file: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+    /// Takes a file's text, then variables; the file's name is for errors.
+    ///
+    /// # Errors
+    /// As for [`Settings::read`].
+    pub fn parse(
+        text: &str,
+        file: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
         let invalid = |error: &toml::de::Error| {
             let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}, line {line}"));

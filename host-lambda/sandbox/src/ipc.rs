@@ -16,7 +16,10 @@ pub(crate) fn write(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// Reads a stream that must have exactly the described columns.
-pub(crate) fn read(stream: Vec<u8>, described: &Schema) -> Result<Vec<RecordBatch>, &'static str> {
+///
+/// # Errors
+/// What is wrong with it, in constant words.
+pub fn read_output(stream: Vec<u8>, described: &Schema) -> Result<Vec<RecordBatch>, &'static str> {
     // The reader validates what it reads; should a crafted length still make it panic, the batch fails, not the host.
     catch_unwind(AssertUnwindSafe(|| decode(stream, described)))
         .unwrap_or(Err("an output is no well-formed Arrow IPC stream"))

@@ -18,5 +18,6 @@ pub use artifact::{ArtifactClaim, PublicKey, PublisherKey, Signature, VerifiedAr
 pub use digest::Digest;
 pub use engine::{EngineKey, Loaded, Sandbox, TARGET, engine_config};
 pub use error::{Context, LimitName, SandboxError};
+pub use ipc::read_output;
 pub use limits::Limits;
 pub use transformer::{Produced, Transformer};

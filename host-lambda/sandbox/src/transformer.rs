@@ -180,7 +180,7 @@ impl Transformer {
             };
             let schema = output.schema();
             self.bytes.produced += batch.arrow_ipc.len() as u64;
-            let batches = ipc::read(batch.arrow_ipc, &schema).map_err(|problem| self.call.malformed(problem))?;
+            let batches = ipc::read_output(batch.arrow_ipc, &schema).map_err(|problem| self.call.malformed(problem))?;
             for rows in batches {
                 self.rows.produced += rows.num_rows() as u64;
                 outputs.push((batch.table.clone(), rows));
