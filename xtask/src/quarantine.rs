@@ -11,7 +11,7 @@ use host_lambda::settings::Settings;
 use host_lambda::{Pipeline, QuarantinedRow};
 use serde_json::json;
 
-use crate::arguments::{Export, List, Quarantine, Replay, Show};
+use crate::arguments::{List, Quarantine, Replay, Show};
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::run;

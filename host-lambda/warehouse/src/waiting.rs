@@ -33,8 +33,11 @@ impl Warehouse {
         let mut waiting = Vec::new();
         for (name, shape) in self.facts().filter(|(name, _)| star.is_none_or(|star| star == *name)) {
             let query = format!("{} ORDER BY _batch, _ord", self.waiting_sql(shape, ""));
-            let rows =
-                self.connection().query(&query, &[]).await.map_err(while_doing("listing waiting facts", &shape.table))?;
+            let rows = self
+                .connection()
+                .query(&query, &[])
+                .await
+                .map_err(while_doing("listing waiting facts", &shape.table))?;
             waiting.extend(rows.iter().map(|row| waiting_fact(name, shape, row)));
         }
         Ok(waiting)
