@@ -10,5 +10,5 @@ mod totesys;
 pub use child::{ChildLake, ChildRun};
 pub use components::{STARS, component, publisher, trusted};
 pub use database::TestDatabase;
-pub use lake::LocalLake;
+pub use lake::{LocalLake, resealed};
 pub use totesys::{Data, Rows, Totesys, filled_source, snapshot_folder};

@@ -42,7 +42,7 @@ pub use micros::Micros;
 pub use open_rows::{OpenRow, OpenRows, OpenRun, runs};
 pub use parquet_read::read_parquet;
 pub use parquet_write::{DEFAULT_PART_BYTES, ParquetRoller, Part, PartSpec};
-pub use record::{Committed, Stored};
+pub use record::{Committed, Stored, seal_record};
 pub use settings::LakeSettings;
 pub use stop::StopRecord;
 pub use store::{Lake, ObjectEntry, Put};

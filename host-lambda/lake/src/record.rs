@@ -88,8 +88,10 @@ fn beginning() -> String {
     format!("{{\"format\":{FORMAT},")
 }
 
-/// The bytes with the checksum of what they are without it.
-fn seal(json: &[u8]) -> Bytes {
+/// A record's JSON, which begins with its format number, with the checksum of what it is without one. The checksum
+/// tells damage, not intent: whoever may write may seal.
+#[must_use]
+pub fn seal_record(json: &[u8]) -> Bytes {
     let beginning = beginning();
     let rest = json.get(beginning.len()..).unwrap_or_default();
     let mut sealed = format!("{beginning}\"sha256\":\"{}\",", sha256_hex(json)).into_bytes();
@@ -97,12 +99,12 @@ fn seal(json: &[u8]) -> Bytes {
     Bytes::from(sealed)
 }
 
-/// Whether bytes are what [`seal`] made, to the last.
+/// Whether bytes are what [`seal_record`] made, to the last.
 fn sealed(bytes: &[u8]) -> bool {
     let beginning = beginning();
     let checksum = format!("\"sha256\":\"{}\",", "0".repeat(64)).len();
     let Some(rest) = bytes.get(beginning.len() + checksum..) else { return false };
-    seal(&[beginning.as_bytes(), rest].concat()) == bytes
+    seal_record(&[beginning.as_bytes(), rest].concat()) == bytes
 }
 
 impl Lake {
@@ -162,7 +164,7 @@ impl Lake {
             key: key.to_owned(),
             source,
         })?;
-        Ok(seal(&json))
+        Ok(seal_record(&json))
     }
 
     fn verify<T: Record>(&self, record: &T, key: &str) -> Result<(), LakeError> {

@@ -7,7 +7,7 @@ use totesys_lake::{
     Lake, LakeError, LoadRecord, LoadedTable, Manifest, Micros, OpenRows, OpenRun, PreviousManifest, Released, Replay,
     SourceIdentity, StarEntry, Stored, TableCounts, TableEntry, TableOutput, TransformationRecord, keys,
 };
-use totesys_tests::LocalLake;
+use totesys_tests::{LocalLake, resealed};
 
 const TAKEN_AT: Micros = Micros(1_724_313_600_123_000);
 
@@ -143,7 +143,8 @@ async fn records_that_something_else_wrote_are_refused() {
     let key = format!("manifests/{}.json", BatchNumber(1).inverted_key());
     let path = local.file_of(Bucket::Ingestion, &key);
     let good = std::fs::read_to_string(&path).unwrap();
-    assert!(good.starts_with("{\"format\":1,\"batch\":\"1\","), "{good}");
+    assert!(good.starts_with("{\"format\":1,\"sha256\":\""), "{good}");
+    assert!(good.contains("\",\"batch\":\"1\","), "{good}");
     assert!(good.contains(&format!("\"rows\":\"{}\"", u64::MAX / 2)), "{good}");
 
     std::fs::write(&path, good.replacen("\"format\":1", "\"format\":2", 1)).unwrap();
@@ -157,8 +158,14 @@ async fn records_that_something_else_wrote_are_refused() {
         assert!(matches!(error, LakeError::Unreadable { .. }), "{error:?}");
     }
 
-    std::fs::write(&path, good.replacen("\"batch\":\"1\"", "\"batch\":\"2\"", 1)).unwrap();
-    assert!(matches!(lake.newest_manifest().await, Err(LakeError::Inconsistent { .. })));
+    let moved = good.replacen("\"batch\":\"1\"", "\"batch\":\"2\"", 1);
+    for (changed, problem) in
+        [(moved.clone().into_bytes(), "is not as it was written"), (resealed(&moved), "lies under")]
+    {
+        std::fs::write(&path, changed).unwrap();
+        let error = lake.newest_manifest().await.unwrap_err();
+        assert!(matches!(error, LakeError::Inconsistent { .. }) && error.to_string().contains(problem), "{error:?}");
+    }
 
     std::fs::write(&path, good).unwrap();
     let mut settings = local.settings();
