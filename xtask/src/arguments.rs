@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use totesys_simulate::{Moment, Rates};
 
+use crate::bench::Stage;
+
 /// Totesys: keeps a star-schema warehouse true to an operational PostgreSQL database.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
@@ -49,6 +51,8 @@ pub(crate) enum Verb {
     Import(Import),
     /// Make a source live: orders, payments at 07:55, silent changes, late commits, deletions.
     Simulate(Simulate),
+    /// Measure every stage on orders made for it, with --peers against other tools.
+    Bench(Bench),
 }
 
 #[derive(Debug, Args)]
@@ -231,6 +235,24 @@ pub(crate) struct Simulate {
     /// proportion. Without --days or --speed, do nothing else.
     #[arg(long, value_name = "N")]
     pub(crate) orders: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Sales orders in the source.
+    #[arg(long, value_name = "NUMBER", default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(10_000..))]
+    pub(crate) rows: u64,
+
+    /// Let DuckDB, ConnectorX and Polars (from PyPI) do the same work, and write docs/benchmark.md.
+    #[arg(long)]
+    pub(crate) peers: bool,
+
+    /// Measure only this; may be repeated. What it needs is done without being measured.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) only: Vec<Stage>,
 
     #[command(flatten)]
     pub(crate) output: Output,

@@ -1,6 +1,7 @@
 //! What you type: `cargo xtask VERB`.
 
 mod arguments;
+mod bench;
 mod build;
 mod cluster;
 mod debian;
@@ -78,6 +79,7 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         Verb::Status(output) => Box::pin(status::status(settings, arguments.demo, output.json)).await,
         Verb::Quarantine(verb) => Box::pin(quarantine::quarantine(settings, arguments.demo, verb)).await,
         Verb::Simulate(simulate) => Box::pin(simulate::simulate(settings, arguments.demo, simulate)).await,
+        Verb::Bench(bench) => Box::pin(bench::bench(settings, bench)).await,
         Verb::Import(import) => Box::pin(import::verb(settings, arguments.demo, import)).await,
     }
 }

@@ -136,6 +136,11 @@ impl Place {
         Ok(pipeline.with_quarantine(self.settings.quarantine))
     }
 
+    /// The publisher whose components run here, in hexadecimal.
+    pub(crate) fn public_key(&self) -> String {
+        self.key.public().to_string()
+    }
+
     /// Builds the bundled components if they changed, and puts them live if they are not.
     pub(crate) async fn publish(&self) -> Result<Publication> {
         let built = tokio::task::block_in_place(|| guests::build(&Shell::new()?, &workspace(), &say))?;

@@ -123,11 +123,13 @@ fn crates_depend_in_one_direction() {
         let forbidden: Vec<_> = uses.iter().filter(|used| !allowed.contains(used)).collect();
         assert!(forbidden.is_empty(), "`{name}` may not depend on {forbidden:?}");
     }
-    let known: BTreeSet<&str> = allowed.iter().map(|(name, _)| *name).chain(["xtask", "totesys-tests"]).collect();
+    let known: BTreeSet<&str> =
+        allowed.iter().map(|(name, _)| *name).chain(["xtask", "totesys-tests", "totesys-bench"]).collect();
     assert_eq!(known, ours, "every crate has its place in this list");
     for (name, uses) in &dependencies {
         assert!(!uses.contains("xtask"), "`{name}` depends on xtask");
         assert!(!uses.contains("totesys-tests"), "`{name}` depends on the tests");
+        assert!(!uses.contains("totesys-bench"), "`{name}` depends on the benchmark");
     }
 }
 
