@@ -278,7 +278,7 @@ impl Settings {
         let invalid = |error: &toml::de::Error| {
             let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}, line {line}"));
-            SettingsError::Invalid { place, problem: error.message().lines().next().unwrap_or_default().to_owned() }
+            SettingsError::Invalid { place, problem: without_value(error.message()) }
         };
         // The file is checked by itself first, so that its errors name its lines.
         let _: Self = toml::from_str(text).map_err(|error| invalid(&error))?;
@@ -292,7 +292,7 @@ impl Settings {
         }
         let problem = |error: toml::de::Error| SettingsError::Invalid {
             place: "the settings".into(),
-            problem: error.message().to_owned(),
+            problem: without_value(error.message()),
         };
         Value::Table(table).try_into().map_err(problem)
     }
@@ -393,10 +393,21 @@ fn override_one(table: Table, name: &str, value: &str) -> Result<Table, Settings
         settings.insert(key.to_owned(), candidate);
         match Value::Table(changed.clone()).try_into::<Settings>() {
             Ok(_) => return Ok(changed),
-            Err(error) => error.message().lines().next().unwrap_or_default().clone_into(&mut problem),
+            Err(error) => problem = without_value(error.message()),
         }
     }
     Err(invalid(&problem))
+}
+
+/// What is wrong, without the value that is: somebody may have put a URL with its password in the wrong place.
+fn without_value(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let quotes_value = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    match (quotes_value.iter().find(|kind| line.starts_with(**kind)), line.rsplit_once(", expected ")) {
+        (Some(kind), Some((_, expected))) => format!("{kind}, expected {expected}"),
+        (Some(kind), None) => (*kind).to_owned(),
+        (None, _) => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -486,7 +497,21 @@ mod tests {
     fn nothing_secret_is_printed() -> Result<(), SettingsError> {
         let settings = parse("[source]\nurl = 'postgresql://u:hunter2@h/d'\n", &[])?;
         assert!(!format!("{settings:?}").contains("hunter2"));
-        assert!(!message("[source]\nurl = 'postgresql://u:hunter2@h/d'\nx = 1\n", &[]).contains("hunter2"));
+        let url = "postgresql://u:hunter2@h/d";
+        for (text, variables, expected) in [
+            (format!("[source]\nurl = '{url}'\nx = 1\n"), vec![], "unknown field `x`"),
+            (format!("[source]\nconnections = '{url}'\n"), vec![], "line 2: invalid type, expected usize"),
+            (format!("[log]\nformat = '{url}'\n"), vec![], "unknown variant, expected `human` or `json`"),
+            (
+                String::new(),
+                vec![("TOTESYS_SOURCE_CONNECTIONS", url)],
+                "TOTESYS_SOURCE_CONNECTIONS: invalid type, expected",
+            ),
+            (String::new(), vec![("TOTESYS_LOG_FORMAT", url)], "TOTESYS_LOG_FORMAT: unknown variant, expected"),
+        ] {
+            let message = message(&text, &variables);
+            assert!(message.contains(expected) && !message.contains("hunter2"), "{message}");
+        }
         Ok(())
     }
 }

@@ -112,15 +112,17 @@ pub(crate) struct KeyExpressions {
 }
 
 impl KeyExpressions {
-    pub(crate) fn of(key: &[String], columns: &[Column]) -> Self {
+    /// `widened` says that an integer key has another width in the source than described.
+    pub(crate) fn of(key: &[String], columns: &[Column], widened: bool) -> Self {
         let total = |of: String| format!("coalesce(sum({of}), 0)::text");
         let single = match key {
             [key] => columns.iter().find(|column| column.name == *key),
             _ => None,
         };
         let hash = match single.map(|column| column.column_type) {
-            Some(ColumnType::Int32) => "hashint4",
-            Some(ColumnType::Int16 | ColumnType::Int64) => "hashint8",
+            Some(ColumnType::Int32) if !widened => "hashint4",
+            // The same hash, for every width.
+            Some(ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64) => "hashint8",
             _ => {
                 let names: Vec<_> = key.iter().map(|name| quote_identifier(name)).collect();
                 let row = format!("ROW({})::text", names.join(", "));

@@ -217,7 +217,7 @@ mod tests {
                 nullable: false,
                 extras: Vec::new(),
             }],
-            key_sums: KeyExpressions::of(&[], &[]),
+            key_sums: KeyExpressions::of(&[], &[], false),
         };
         let since = ReadMode::Since { xmin: 7, delivered: vec![] };
         assert_eq!(

@@ -126,6 +126,7 @@ impl SourceSnapshot {
             let ingested = columns::ingested(request, &table.columns, &options.exclude_columns)?;
             let has_ranges = version >= 140_000 && table.children.is_empty();
             let in_key = |column: &&IngestedColumn| request.key.contains(&column.column.name);
+            let widened = ingested.iter().filter(in_key).any(|column| column.source_type != "integer");
             let key: Vec<_> = ingested.iter().filter(in_key).map(|column| column.column.clone()).collect();
             shapes.insert(request.table.clone(), shape(table.oid, table.children, &ingested));
             snapshot_tables.insert(
@@ -140,7 +141,7 @@ impl SourceSnapshot {
                         .join(", "),
                     columns: ingested.into_iter().map(|column| column.column).collect(),
                     has_ranges,
-                    key_sums: KeyExpressions::of(&request.key, &key),
+                    key_sums: KeyExpressions::of(&request.key, &key, widened),
                     key,
                 },
             );

@@ -31,7 +31,9 @@ impl Pipeline {
 
 fn say(change: &Drift) {
     match change {
-        Drift::TableAdded { table } => tracing::info!(table, "the source has a new table, which no component reads"),
+        Drift::TableAdded { table } => {
+            tracing::info!(table, "the source has a new table, which no component reads");
+        }
         Drift::ColumnAdded { table, column, found } => {
             tracing::info!(table, column, found, "the source has a new column; it is ingested from now on");
         }
