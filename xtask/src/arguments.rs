@@ -49,6 +49,8 @@ pub(crate) enum Verb {
     Quarantine(Quarantine),
     /// Load a snapshot (a folder of eleven CSV files) into an empty source database.
     Import(Import),
+    /// Let a source live for some minutes while runs are killed, connections cut and requests refused, then compare.
+    Soak(Soak),
     /// Make a source live: orders, payments at 07:55, silent changes, late commits, deletions.
     Simulate(Simulate),
     /// Measure every stage on orders made for it, with --peers against other tools.
@@ -199,6 +201,17 @@ pub(crate) struct Import {
 
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Soak {
+    /// How long there is trouble.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) minutes: u64,
+
+    /// What chance follows from [default: the time of day].
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
 }
 
 /// What happens follows from the seed, the rates and what the source holds. A database without tables gets them.

@@ -16,6 +16,7 @@ mod quarantine;
 mod reload;
 mod run;
 mod simulate;
+mod soak;
 mod status;
 mod test;
 mod watch;
@@ -80,6 +81,7 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         Verb::Quarantine(verb) => Box::pin(quarantine::quarantine(settings, arguments.demo, verb)).await,
         Verb::Simulate(simulate) => Box::pin(simulate::simulate(settings, arguments.demo, simulate)).await,
         Verb::Bench(bench) => Box::pin(bench::bench(settings, bench)).await,
+        Verb::Soak(soak) => soak::soak(soak),
         Verb::Import(import) => Box::pin(import::verb(settings, arguments.demo, import)).await,
     }
 }

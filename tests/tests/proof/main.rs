@@ -20,6 +20,7 @@ mod sandbox;
 mod secrets;
 mod simulate;
 mod snapshot;
+mod soak;
 mod source;
 mod stars;
 mod supply;

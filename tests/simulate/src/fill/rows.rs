@@ -145,7 +145,8 @@ impl Span {
     /// Whether it is paid: it was due on a working day after that of the order, and not after the last one.
     fn paid(&self) -> String {
         let last = (self.days - 1) / 5 * 7 + (self.days - 1) % 5;
-        format!("extract(isodow FROM due) < 6 AND due > at::date AND due <= date '2022-11-07' + {last}")
+        // The first day is a Monday.
+        format!("(due - date '2022-11-07') % 7 < 5 AND due > at::date AND due <= date '2022-11-07' + {last}")
     }
 
     /// When it was paid. With more orders a day than the real source has there are more stamps a day, so that no
