@@ -175,6 +175,14 @@ pub enum HostError {
         /// What was asked for.
         id: String,
     },
+    /// The catalog record a batch was made under is not there.
+    #[error("batch {batch} was made under catalog record {number}, which is not there")]
+    NoCatalogRecord {
+        /// The batch.
+        batch: u64,
+        /// The record's number.
+        number: u64,
+    },
     /// A batch that records say exists is not there.
     #[error("batch {batch} has no manifest")]
     NoManifest {
@@ -217,7 +225,7 @@ impl HostError {
                 Some("the key's column holds values its described type cannot: correct the description".into())
             }
             Self::Overtaken { .. } => Some("nothing is lost: the next run sees what this one saw".into()),
-            Self::TableNotIngested { .. } | Self::NoManifest { .. } => {
+            Self::TableNotIngested { .. } | Self::NoManifest { .. } | Self::NoCatalogRecord { .. } => {
                 Some("the lake lost objects, or belongs to another version of the components".into())
             }
             Self::TooManyRefused { star, .. } => Some(format!(

@@ -76,8 +76,13 @@ impl Pipeline {
         let mut first = newest.next();
         while first > BatchNumber::FIRST {
             let before = self.batch(BatchNumber(first.0 - 1)).await?;
-            let catalog = self.lake.catalog(before.catalog).await?;
-            if !catalog.is_some_and(|record| record.stars.contains_key(star)) {
+            // Without its record nobody could tell whether the star knew the batch, and it must not be skipped.
+            let catalog = self
+                .lake
+                .catalog(before.catalog)
+                .await?
+                .ok_or(HostError::NoCatalogRecord { batch: before.batch.0, number: before.catalog })?;
+            if !catalog.stars.contains_key(star) {
                 break;
             }
             first = before.batch;
