@@ -48,6 +48,12 @@ fn said(error: &HostError) -> String {
     format!("{source:?}\n  {error}\n  hint: {}", error.hint().unwrap_or_default())
 }
 
+/// The lake's objects, less the notes of what kept an extraction from being made.
+async fn lasting(totesys: &Totesys) -> Vec<String> {
+    let objects = totesys.objects().await;
+    objects.into_iter().filter(|object| !object.starts_with("ExtractionTimes troubles/")).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_stops_the_batch_before_anything_is_written() {
     let totesys = Totesys::start(Data::Sample).await;
@@ -57,9 +63,9 @@ async fn what_cannot_be_read_stops_the_batch_before_anything_is_written() {
             // Rows have changed too, so that there would be a batch.
             totesys.source.execute("UPDATE sales_order SET unit_price = unit_price + 1 WHERE sales_order_id = 3").await;
             totesys.source.execute(change).await;
-            let (objects, contents) = (totesys.objects().await, totesys.warehouse_contents().await);
+            let (objects, contents) = (lasting(&totesys).await, totesys.warehouse_contents().await);
             let error = Box::pin(totesys.pipeline.run()).await.expect_err(change);
-            assert_eq!(totesys.objects().await, objects, "{round}: {change}");
+            assert_eq!(lasting(&totesys).await, objects, "{round}: {change}");
             assert_eq!(totesys.warehouse_contents().await, contents, "{round}: {change}");
             if round == "after it" {
                 messages.push(format!("{change}\n  {}", said(&error)));
