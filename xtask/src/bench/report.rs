@@ -164,7 +164,8 @@ impl Report {
         let text = fs::read_to_string(&page).with_context(|| format!("{} cannot be read", page.display()))?;
         let (before, rest) = text.split_once(FROM).with_context(|| format!("{} has no `{FROM}`", page.display()))?;
         let (_, after) = rest.split_once(TO).with_context(|| format!("{} has no `{TO}`", page.display()))?;
-        fs::write(&page, format!("{before}{FROM}\n\n{}\n{TO}{after}", self.markdown()))?;
+        let figures = self.markdown();
+        fs::write(&page, format!("{before}{FROM}\n\n{figures}\n![the same as bars](benchmark.svg)\n\n{TO}{after}"))?;
         fs::write(folder.join("benchmark.svg"), plot::svg(&self.lines))?;
         Ok(())
     }
