@@ -114,7 +114,7 @@ pub(crate) struct History {
     pub(crate) fact: String,
 
     /// Its key, such as the order's id; several when the key has several columns.
-    #[arg(value_name = "ID", required = true, allow_hyphen_values = true)]
+    #[arg(value_name = "ID", required = true, allow_negative_numbers = true)]
     pub(crate) key: Vec<String>,
 
     #[command(flatten)]
@@ -322,6 +322,14 @@ mod tests {
         }
         assert!(date("2024-02-29").is_ok() && date("2023-02-29").is_err());
         assert!(positive("0").is_err() && positive("inf").is_err() && positive("0.5") == Ok(0.5));
+    }
+
+    #[test]
+    fn options_after_a_key_are_options() {
+        let parsed = Arguments::try_parse_from(["xtask", "history", "fact_payment", "-7", "--demo"]).unwrap();
+        let Verb::History(history) = parsed.verb else { panic!("another verb") };
+        assert!(parsed.demo);
+        assert_eq!(history.key, ["-7"]);
     }
 
     #[test]
