@@ -12,6 +12,7 @@
 
 mod credentials;
 mod error;
+mod file;
 mod objects;
 mod server;
 

@@ -1,44 +1,34 @@
 //! The operations the lake uses, over plain files.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use s3s::dto::{
     CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput,
     HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output,
-    PutObjectInput, PutObjectOutput,
+    PutObjectInput, PutObjectOutput, StreamingBlob,
 };
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
-use tokio::sync::Mutex;
 
 use crate::EmbeddedS3Error;
+use crate::file::{Content, Unfinished};
 
-/// Two keys share a lock now and then; with this many that costs nothing.
-const LOCKS: usize = 64;
-
-/// The file system names a file after bucket and key, in base64 and with 46 bytes around them, and
-/// no file name may be longer than 255 bytes.
+/// The library names a file of its own after bucket and key, in base64 and with 46 bytes around them, and no file
+/// name may be longer than 255 bytes.
 const MAX_NAME: usize = 255 - 46;
 
 /// Buckets as folders and objects as files. What is not here stays "not implemented".
 pub(crate) struct Objects {
     files: FileSystem,
     folder: PathBuf,
-    /// A conditional put is a check and then a rename; whoever holds the key's lock does both.
-    puts: Vec<Mutex<()>>,
 }
 
 impl Objects {
     pub(crate) fn open(buckets: &Path) -> Result<Self, EmbeddedS3Error> {
         let files = FileSystem::new(buckets)
             .map_err(|error| EmbeddedS3Error::Store { folder: buckets.to_owned(), source: Box::new(error.into()) })?;
-        Ok(Self { files, folder: buckets.to_owned(), puts: (0..LOCKS).map(|_| Mutex::new(())).collect() })
-    }
-
-    fn lock_of(&self, bucket: &str, key: &str) -> &Mutex<()> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((bucket, key));
-        &self.puts[(hash % LOCKS as u64) as usize]
+        Ok(Self { files, folder: buckets.to_owned() })
     }
 
     /// Refuses what the file system would mistreat: missing buckets, which it would make up, and
@@ -64,13 +54,35 @@ impl S3 for Objects {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         self.check(&request.input.bucket, &request.input.key)?;
         totesys_failpoint::fails("s3:put").map_err(|error| s3_error!(error, InternalError))?;
-        let _put = self.lock_of(&request.input.bucket, &request.input.key).lock().await;
-        self.files.put_object(request).await
+        let PutObjectInput { bucket, key, body, if_match, if_none_match, content_length, .. } = request.input;
+        if if_match.is_some() {
+            return Err(s3_error!(NotImplemented, "this server takes no if-match"));
+        }
+        let Some(body) = body else { return Err(s3_error!(IncompleteBody)) };
+        let unfinished = Unfinished::write(&self.folder, body).await.map_err(in_file)?;
+        if content_length.is_some_and(|length| unfinished.length().ok() != u64::try_from(length).ok()) {
+            return Err(s3_error!(IncompleteBody));
+        }
+        let new = if_none_match.is_some();
+        if unfinished.finish(&self.folder.join(bucket).join(key), new).map_err(in_file)? {
+            Ok(S3Response::new(PutObjectOutput::default()))
+        } else {
+            Err(s3_error!(PreconditionFailed, "the object is there already"))
+        }
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         self.check(&request.input.bucket, &request.input.key)?;
-        self.files.get_object(request).await
+        if request.input.range.is_some() {
+            return self.files.get_object(request).await;
+        }
+        let place = self.folder.join(&request.input.bucket).join(&request.input.key);
+        let (content, length) = Content::open(place).await.map_err(in_file)?;
+        Ok(S3Response::new(GetObjectOutput {
+            body: Some(StreamingBlob::wrap(content)),
+            content_length: i64::try_from(length).ok(),
+            ..GetObjectOutput::default()
+        }))
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
@@ -96,5 +108,12 @@ impl S3 for Objects {
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
         self.files.head_bucket(request).await
+    }
+}
+
+fn in_file(error: io::Error) -> S3Error {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => s3_error!(error, NoSuchKey),
+        _ => s3_error!(error, InternalError),
     }
 }
