@@ -4,6 +4,7 @@ mod drift;
 mod full;
 mod ingest;
 mod keys;
+mod quiet;
 mod redescribed;
 mod unreadable;
 
@@ -16,8 +17,8 @@ use serde::Serialize;
 use star_contract::Delivery;
 use totesys_failpoint as failpoint;
 use totesys_lake::{
-    Attempt, BatchNumber, CheckRecord, Committed, ExtractionRecord, Manifest, Micros, OpenRows, PreviousManifest,
-    Replay, SourceIdentity, Stored, TableCounts, TableEntry, TroubleRecord,
+    Attempt, BatchNumber, Committed, ExtractionRecord, Manifest, Micros, OpenRows, PreviousManifest, Replay,
+    SourceIdentity, Stored, TableCounts, TableEntry, TroubleRecord,
 };
 use totesys_source::{Baseline, KeySums, KeyTally, Portion, ReadMode, SourceSnapshot, TableRequest};
 use tracing::{Instrument, info_span};
@@ -116,6 +117,12 @@ impl Pipeline {
 
         let attempt = Attempt::random()?;
         let batch = previous.as_ref().map_or(BatchNumber::FIRST, |manifest| manifest.batch.next());
+        let taken_at = Micros(snapshot.taken_at());
+        let found = snapshot.baseline().clone();
+        if replay.is_none() && self.nothing_ended_since(&found, &modes, previous.as_deref(), before.as_ref()).await? {
+            snapshot.close().await?;
+            return self.note_check(&found, previous.as_deref(), attempt, (started_at, taken_at), drift).await;
+        }
         let refused_parts = AtomicU32::new(0);
         let context = Context {
             pipeline: self,
@@ -130,29 +137,17 @@ impl Pipeline {
             context.table(request, mode, previous.as_deref(), before.as_ref())
         });
         let read = try_join_all(read).await?;
-        let taken_at = Micros(snapshot.taken_at());
-        let found = snapshot.baseline().clone();
         snapshot.close().await?;
 
         if replay.is_none() && previous.is_some() && !read.iter().any(|table| table.entry.changed) {
-            let check = CheckRecord {
-                attempt,
-                taken_at,
-                after: previous.as_ref().map(|manifest| manifest.batch),
-                xmax: found.xmax,
-                duration_micros: u64::try_from(Micros::now().0 - started_at.0).unwrap_or_default(),
-                drift,
-            };
-            self.lake.commit_check(&check).await?;
-            tracing::info!(after = check.after.map(|batch| batch.0), "nothing new");
-            return Ok(Extraction::NothingNew { after: check.after.map(|batch| batch.0), taken_at: taken_at.0 });
+            return self.note_check(&found, previous.as_deref(), attempt, (started_at, taken_at), drift).await;
         }
 
         let report = report(batch, taken_at, &read);
         let manifest = Manifest {
             batch,
             lake_id,
-            attempt: attempt.clone(),
+            attempt,
             baseline: remember(found, before.as_ref(), &read)
                 .map_err(|source| HostError::Baseline { batch: batch.0, source })?,
             taken_at,
@@ -171,17 +166,7 @@ impl Pipeline {
             return Err(HostError::Overtaken { batch: batch.0 });
         }
         failpoint::pass("extract:manifest-written");
-        let counts: BTreeMap<_, _> = read.iter().map(|table| (table.name.clone(), table.counts())).collect();
-        let record = ExtractionRecord {
-            batch,
-            attempt,
-            started_at,
-            finished_at: Micros::now(),
-            rows: counts.values().map(|table| table.rows).sum(),
-            bytes: counts.values().map(|table| table.bytes).sum(),
-            refused: counts.values().map(|table| table.refused).sum(),
-            tables: counts,
-        };
+        let record = record_of(&manifest, started_at, Micros::now());
         self.lake.commit_extraction(&record).await?;
         failpoint::pass("extract:recorded");
         tracing::info!(
@@ -201,25 +186,7 @@ impl Pipeline {
         if recorded.is_some_and(|record| record.batch >= manifest.batch) {
             return Ok(());
         }
-        let counts = |entry: &TableEntry| {
-            if entry.from_batch < manifest.batch {
-                return TableCounts::default();
-            }
-            let bytes = entry.files.iter().map(|file| file.bytes).sum();
-            TableCounts { rows: entry.rows, bytes, refused: entry.refused }
-        };
-        let tables: BTreeMap<_, _> =
-            manifest.tables.iter().map(|(table, entry)| (table.clone(), counts(entry))).collect();
-        let record = ExtractionRecord {
-            batch: manifest.batch,
-            attempt: manifest.attempt.clone(),
-            started_at: manifest.taken_at,
-            finished_at: manifest.taken_at,
-            rows: tables.values().map(|table| table.rows).sum(),
-            bytes: tables.values().map(|table| table.bytes).sum(),
-            refused: tables.values().map(|table| table.refused).sum(),
-            tables,
-        };
+        let record = record_of(manifest, manifest.taken_at, manifest.taken_at);
         self.lake.commit_extraction(&record).await?;
         tracing::warn!(batch = manifest.batch.0, "extraction record repaired from the manifest");
         Ok(())
@@ -268,6 +235,28 @@ impl Pipeline {
 fn baseline(manifest: &Stored<Manifest>) -> Result<Baseline, HostError> {
     serde_json::from_value(manifest.baseline.clone())
         .map_err(|source| HostError::Baseline { batch: manifest.batch.0, source })
+}
+
+/// What an extraction wrote, as its manifest lists it.
+fn record_of(manifest: &Manifest, started_at: Micros, finished_at: Micros) -> ExtractionRecord {
+    let counts = |entry: &TableEntry| {
+        if entry.from_batch < manifest.batch {
+            return TableCounts::default();
+        }
+        let bytes = entry.files.iter().map(|file| file.bytes).sum();
+        TableCounts { rows: entry.rows, bytes, refused: entry.refused }
+    };
+    let tables: BTreeMap<_, _> = manifest.tables.iter().map(|(table, entry)| (table.clone(), counts(entry))).collect();
+    ExtractionRecord {
+        batch: manifest.batch,
+        attempt: manifest.attempt.clone(),
+        started_at,
+        finished_at,
+        rows: tables.values().map(|table| table.rows).sum(),
+        bytes: tables.values().map(|table| table.bytes).sum(),
+        refused: tables.values().map(|table| table.refused).sum(),
+        tables,
+    }
 }
 
 /// What the next extraction compares the source with.
@@ -393,7 +382,7 @@ impl Context<'_> {
         previous: Option<&Manifest>,
         before: Option<&Baseline>,
     ) -> Result<TableRead, HostError> {
-        let survey = self.snapshot.survey(&request.table, &mode, None).await?;
+        let survey = self.snapshot.count(&request.table, &mode).await?;
         let rows_before = before.and_then(|before| before.tables.get(&request.table)).and_then(|shape| shape.rows);
         let last = previous.and_then(|manifest| manifest.tables.get(&request.table));
         let unchanged =

@@ -5,10 +5,12 @@ mod components;
 mod database;
 mod lake;
 pub mod planted;
+mod portion;
 mod totesys;
 
 pub use child::{ChildLake, ChildRun};
 pub use components::{STARS, component, publisher, trusted};
 pub use database::TestDatabase;
 pub use lake::{LocalLake, resealed};
+pub use portion::read_portion;
 pub use totesys::{Data, Rows, Totesys, filled_source, snapshot_folder};

@@ -57,6 +57,9 @@ pub struct CheckRecord {
     /// The snapshot's xmax: a later one is no smaller.
     #[serde(with = "number_text")]
     pub xmax: u64,
+    /// Whether no transaction was open then: as long as none ends after it, `xmax` stays what it is.
+    #[serde(default)]
+    pub settled: bool,
     /// How long it took, in microseconds.
     #[serde(with = "number_text")]
     pub duration_micros: u64,

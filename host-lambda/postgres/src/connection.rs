@@ -74,46 +74,74 @@ impl CancelToken {
     }
 }
 
+/// How bytes reach the server.
+#[derive(Clone, Copy)]
+pub(crate) enum Transport {
+    Plain,
+    Tls(DriverSslMode),
+}
+
+impl Transport {
+    pub(crate) fn driver_mode(self) -> DriverSslMode {
+        match self {
+            Self::Plain => DriverSslMode::Disable,
+            Self::Tls(mode) => mode,
+        }
+    }
+}
+
 impl ConnectionSettings {
     /// Connects. `application_name` is what the server's views call the session, unless settings name it.
     ///
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(&self, application_name: &str) -> Result<Connection, ConnectionError> {
-        let connecting = async {
-            match (&self.host, self.tls.mode) {
-                (Host::Unix(_), _) | (_, SslMode::Disable) => self.connect_plain(application_name).await,
-                (_, SslMode::Allow) => match self.connect_plain(application_name).await {
-                    // pg_hba.conf may admit encrypted connections only.
-                    Err(ConnectionError::WrongPassword { .. } | ConnectionError::Refused { .. }) => {
-                        self.connect_tls(application_name, DriverSslMode::Require).await
-                    }
-                    settled => settled,
-                },
-                (_, SslMode::Prefer) => self.connect_tls(application_name, DriverSslMode::Prefer).await,
-                _ => self.connect_tls(application_name, DriverSslMode::Require).await,
+        let (first, second) = self.transports();
+        match (self.connect_over(first, application_name).await, second) {
+            (Err(error), Some(second)) if may_want_other_transport(&error) => {
+                self.connect_over(second, application_name).await
             }
-        };
+            (settled, _) => settled,
+        }
+    }
+
+    /// What `sslmode` asks for, and what to try when the server refuses that.
+    pub(crate) fn transports(&self) -> (Transport, Option<Transport>) {
+        match (&self.host, self.tls.mode) {
+            (Host::Unix(_), _) | (_, SslMode::Disable) => (Transport::Plain, None),
+            (_, SslMode::Allow) => (Transport::Plain, Some(Transport::Tls(DriverSslMode::Require))),
+            (_, SslMode::Prefer) => (Transport::Tls(DriverSslMode::Prefer), None),
+            _ => (Transport::Tls(DriverSslMode::Require), None),
+        }
+    }
+
+    async fn connect_over(&self, transport: Transport, application_name: &str) -> Result<Connection, ConnectionError> {
+        self.in_time(async {
+            let config = self.config(application_name, transport.driver_mode());
+            let explain = |error| self.explain(error);
+            if let Transport::Plain = transport {
+                let (client, driver) = config.connect(NoTls).await.map_err(explain)?;
+                return Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: None });
+            }
+            let tls = MakeRustlsConnect::new(self.tls.client_config()?);
+            let (client, driver) = config.connect(tls.clone()).await.map_err(explain)?;
+            Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: Some(tls) })
+        })
+        .await
+    }
+
+    /// Gives up when it takes longer than settings allow.
+    pub(crate) async fn in_time<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, ConnectionError>>,
+    ) -> Result<T, ConnectionError> {
         match tokio::time::timeout(self.connect_timeout, connecting).await {
             Ok(settled) => settled,
             Err(_) => Err(ConnectionError::TimedOut { place: self.to_string(), waited: self.connect_timeout }),
         }
     }
 
-    async fn connect_plain(&self, application_name: &str) -> Result<Connection, ConnectionError> {
-        let config = self.config(application_name, DriverSslMode::Disable);
-        let (client, driver) = config.connect(NoTls).await.map_err(|error| self.explain(error))?;
-        Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: None })
-    }
-
-    async fn connect_tls(&self, application_name: &str, mode: DriverSslMode) -> Result<Connection, ConnectionError> {
-        let tls = MakeRustlsConnect::new(self.tls.client_config()?);
-        let config = self.config(application_name, mode);
-        let (client, driver) = config.connect(tls.clone()).await.map_err(|error| self.explain(error))?;
-        Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: Some(tls) })
-    }
-
-    fn config(&self, application_name: &str, mode: DriverSslMode) -> Config {
+    pub(crate) fn config(&self, application_name: &str, mode: DriverSslMode) -> Config {
         let mut config = Config::new();
         match &self.host {
             Host::Unix(folder) => config.host_path(folder),
@@ -132,7 +160,7 @@ impl ConnectionSettings {
         config
     }
 
-    fn explain(&self, error: tokio_postgres::Error) -> ConnectionError {
+    pub(crate) fn explain(&self, error: tokio_postgres::Error) -> ConnectionError {
         let place = self.to_string();
         // The driver does not publish its kinds; these two are told apart by its constant wording.
         match error.to_string().as_str() {
@@ -158,7 +186,12 @@ impl ConnectionSettings {
     }
 }
 
-async fn drive(driver: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+/// Whether another transport may be let in: pg_hba.conf may admit encrypted connections only.
+pub(crate) fn may_want_other_transport(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::WrongPassword { .. } | ConnectionError::Refused { .. })
+}
+
+pub(crate) async fn drive(driver: impl Future<Output = Result<(), tokio_postgres::Error>>) {
     if let Err(error) = driver.await {
         // Whoever waits on the connection gets an error of their own; this only says when it happened.
         tracing::debug!(error = %PostgresError::from(error), "connection ended");

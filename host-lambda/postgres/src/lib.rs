@@ -1,6 +1,7 @@
 //! PostgreSQL as both ends of the pipeline see it: connections with libpq's conventions, errors
 //! that never show a row, and the binary COPY format to and from Arrow columns.
 
+mod bulk;
 mod connection;
 mod connection_error;
 mod copy;
@@ -11,6 +12,7 @@ mod settings;
 mod tls;
 mod url;
 
+pub use bulk::{BulkConnection, CopiedOut, CopyOutError};
 pub use connection::{CancelToken, Connection};
 pub use connection_error::ConnectionError;
 pub use copy::{

@@ -1,6 +1,6 @@
 //! What a server's refusal may say: never a row's values.
 
-use std::error::Error as _;
+use std::error::Error;
 
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -41,10 +41,20 @@ struct Report {
     constraint: Option<String>,
     /// Set only when the trouble is not the server's own report: those carry details with row values.
     #[source]
-    source: Option<tokio_postgres::Error>,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl PostgresError {
+    /// What the operating system said before there was a connection.
+    pub(crate) fn local(error: std::io::Error) -> Self {
+        Self::without_report(PostgresErrorKind::ConnectionLost, error.into())
+    }
+
+    fn without_report(kind: PostgresErrorKind, source: Box<dyn Error + Send + Sync>) -> Self {
+        let (sqlstate, message, table, column, constraint) = (None, None, None, None, None);
+        Self(Box::new(Report { kind, sqlstate, message, table, column, constraint, source: Some(source) }))
+    }
+
     /// What kind of trouble it is.
     #[must_use]
     pub fn kind(&self) -> PostgresErrorKind {
@@ -142,15 +152,7 @@ impl From<tokio_postgres::Error> for PostgresError {
         if let Some(report) = error.as_db_error() {
             return Self(Box::new(Report::from_server(report)));
         }
-        Self(Box::new(Report {
-            kind: classify(&error),
-            sqlstate: None,
-            message: None,
-            table: None,
-            column: None,
-            constraint: None,
-            source: Some(error),
-        }))
+        Self::without_report(classify(&error), error.into())
     }
 }
 

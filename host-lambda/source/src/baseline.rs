@@ -56,6 +56,13 @@ pub struct TableShape {
 }
 
 impl Baseline {
+    /// Whether no transaction that could have ended before the snapshot was open: what was written under a smaller
+    /// number than `xmax` is visible in it, or never will be.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.xmin == self.xmax
+    }
+
     /// Whether transaction numbers of both mean the same: one server, one life of it.
     #[must_use]
     pub fn continues(&self, previous: &Self) -> bool {

@@ -163,6 +163,7 @@ impl SourceError {
                 "the source's schema changed: publish components that describe it as it is"
             }
             Self::NotReadOnly => "connect directly, or through a pooler that keeps a session's transactions whole",
+            Self::ServerTooOld { .. } => "upgrade the server, or read from one that was",
             Self::ReplicaBehind { .. } => "wait until the replica has caught up, or read from the primary",
             _ => return None,
         };

@@ -33,6 +33,14 @@ impl KeySums {
         self.greatest = self.greatest.max(Some(key));
     }
 
+    /// Adds what was counted elsewhere.
+    pub(crate) fn include(&mut self, others: &Self) {
+        self.rows += others.rows;
+        self.sum += others.sum;
+        self.hashes += others.hashes;
+        self.greatest = self.greatest.max(others.greatest);
+    }
+
     /// Whether rows, sums and hashes are the same, whatever the greatest key is.
     #[must_use]
     pub fn same_keys(&self, other: &Self) -> bool {
@@ -85,12 +93,8 @@ impl KeyTally {
 
     /// Counts what another tally of the same bound has counted.
     pub fn absorb(&mut self, other: &Self) {
-        for (mine, others) in [(&mut self.all, &other.all), (&mut self.bounded, &other.bounded)] {
-            mine.rows += others.rows;
-            mine.sum += others.sum;
-            mine.hashes += others.hashes;
-            mine.greatest = mine.greatest.max(others.greatest);
-        }
+        self.all.include(&other.all);
+        self.bounded.include(&other.bounded);
     }
 
     /// Counts one key.

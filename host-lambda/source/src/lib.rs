@@ -23,4 +23,4 @@ pub use keys::{KeySums, KeyTally};
 pub use mode::{ReadMode, decide};
 pub use read::{PageRange, Portion, PortionRead};
 pub use snapshot::{SourceOptions, SourceSnapshot, TableRequest};
-pub use survey::Survey;
+pub use survey::{Count, Survey};

@@ -29,7 +29,8 @@ impl ReadMode {
     /// The condition on a row, if there is one. Numbers only: nothing in it needs quoting.
     pub(crate) fn predicate(&self) -> Option<String> {
         let Self::Since { xmin, delivered } = self else { return None };
-        let changed = format!("age(xmin) BETWEEN 0 AND age(('{xmin}'::xid8)::xid)");
+        // Most rows are too old, so that is asked first; the bound is computed once, as a query of its own.
+        let changed = format!("age(xmin) <= (SELECT age(('{xmin}'::xid8)::xid)) AND age(xmin) >= 0");
         if delivered.is_empty() {
             return Some(changed);
         }
@@ -47,7 +48,7 @@ pub fn decide(current: &Baseline, previous: Option<&Baseline>) -> Result<BTreeMa
     let same_cluster =
         current.system_identifier == previous.system_identifier && current.database_oid == previous.database_oid;
     // First of all: reading an older state than the last batch would turn time back.
-    if same_cluster && current.in_recovery && current.xmax < previous.xmax {
+    if same_cluster && current.in_recovery && (current.xmax < previous.xmax || current.xmin < previous.xmin) {
         return Err(SourceError::ReplicaBehind { seen: previous.xmax, found: current.xmax });
     }
     if current.system_identifier != previous.system_identifier {
@@ -59,11 +60,12 @@ pub fn decide(current: &Baseline, previous: Option<&Baseline>) -> Result<BTreeMa
     if current.timeline != previous.timeline {
         return Ok(whole(current, "other-timeline"));
     }
-    if current.postmaster_start != previous.postmaster_start {
-        return Ok(whole(current, "server-restarted"));
-    }
+    // Before the restart: whoever puts older files in place starts the server as well.
     if current.xmax < previous.xmax || current.xmin < previous.xmin {
         return Ok(whole(current, "transactions-went-back"));
+    }
+    if current.postmaster_start != previous.postmaster_start {
+        return Ok(whole(current, "server-restarted"));
     }
     if current.xmax - previous.xmin > OLDEST {
         return Ok(whole(current, "baseline-too-old"));
@@ -136,7 +138,7 @@ mod tests {
         let mode = ReadMode::Since { xmin: 5_000_000_000, delivered: vec![7, 9] };
         assert_eq!(
             mode.predicate().unwrap(),
-            "age(xmin) BETWEEN 0 AND age(('5000000000'::xid8)::xid) AND xmin <> ALL ('{7,9}'::xid[])"
+            "age(xmin) <= (SELECT age(('5000000000'::xid8)::xid)) AND age(xmin) >= 0 AND xmin <> ALL ('{7,9}'::xid[])"
         );
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
-use totesys_postgres::{Connection, ConnectionSettings, PostgresError, quote_literal};
+use totesys_postgres::{BulkConnection, ConnectionSettings, PostgresError, quote_literal};
 
 use crate::error::SourceError;
 use crate::snapshot::SourceOptions;
@@ -46,8 +46,11 @@ pub(crate) struct Lock {
 }
 
 /// Opens a session that can do nothing but read, and in which names mean what they say.
-pub(crate) async fn open(settings: &ConnectionSettings, options: &SourceOptions) -> Result<Connection, SourceError> {
-    let connection = settings.connect(APPLICATION).await?;
+pub(crate) async fn open(
+    settings: &ConnectionSettings,
+    options: &SourceOptions,
+) -> Result<BulkConnection, SourceError> {
+    let connection = settings.connect_bulk(APPLICATION).await?;
     let prepare = format!(
         "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET row_security = off; \
          SET lock_timeout = {}; SET statement_timeout = {statement}; \
@@ -112,7 +115,7 @@ pub(crate) async fn server_version(client: &Client) -> Result<u32, SourceError> 
     let row = first_row(client, "SHOW server_version_num", "version").await?;
     let version: u32 = number(row.get(0).unwrap_or_default())?;
     if version < 130_000 {
-        return Err(SourceError::ServerTooOld { found: version.to_string() });
+        return Err(SourceError::ServerTooOld { found: format!("{}.{}", version / 10_000, version % 10_000) });
     }
     Ok(version)
 }
@@ -144,7 +147,7 @@ pub(crate) struct Sessions {
     options: SourceOptions,
     exported: String,
     locks: Vec<Lock>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<BulkConnection>>,
     permits: Semaphore,
 }
 
@@ -152,7 +155,7 @@ impl Sessions {
     pub(crate) fn new(
         settings: ConnectionSettings,
         options: SourceOptions,
-        first: Connection,
+        first: BulkConnection,
         exported: String,
         locks: Vec<Lock>,
     ) -> Self {
@@ -192,13 +195,17 @@ impl Sessions {
 
 /// A session in use. Unless it is given back whole, its connection is closed: what it was doing is unknown.
 pub(crate) struct Lease<'a> {
-    connection: Connection,
+    connection: BulkConnection,
     sessions: &'a Sessions,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Lease<'_> {
     pub(crate) fn client(&self) -> &Client {
+        &self.connection
+    }
+
+    pub(crate) fn connection(&self) -> &BulkConnection {
         &self.connection
     }
 

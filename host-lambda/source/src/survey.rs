@@ -1,6 +1,7 @@
 //! One scan that says how many rows a table has, which of them changed, and whether it still has all its keys.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio_postgres::Row;
 
 use crate::error::SourceError;
 use crate::keys::KeySums;
@@ -25,6 +26,15 @@ pub struct Survey {
     pub all_there: Option<bool>,
     /// What to read for the changed rows.
     pub portions: Vec<Portion>,
+}
+
+/// How many rows a table has, and how many of them a mode reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Rows of the table.
+    pub rows: u64,
+    /// Rows the mode reads.
+    pub changed: u64,
 }
 
 /// What the scan of one range says.
@@ -54,9 +64,7 @@ impl SourceSnapshot {
         let mut keys = KeySums::default();
         let (mut changed, mut places, mut portions) = (0, Vec::new(), Vec::new());
         for range in scanned {
-            keys.rows += range.keys.rows;
-            keys.sum += range.keys.sum;
-            keys.hashes += range.keys.hashes;
+            keys.include(&range.keys);
             changed += range.changed;
             match range.places {
                 Some(found) => places.extend(found),
@@ -67,16 +75,30 @@ impl SourceSnapshot {
         if !places.is_empty() {
             portions.push(Portion::Rows(places));
         }
-        keys.greatest = previous.and_then(|previous| previous.greatest);
-        let later = self.later_keys(table, source, keys.greatest).await?;
-        let all_there = previous.map(|previous| match &later {
-            Some(later) => keys.without(later).same_keys(previous),
-            None => keys.same_keys(previous),
-        });
-        if let Some(later) = later {
-            keys.greatest = keys.greatest.max(later.greatest);
-        }
+        let all_there = match previous {
+            Some(previous) => {
+                let later = self.later_keys(table, source, previous.greatest).await?;
+                keys.greatest = previous.greatest.max(later.greatest);
+                Some(keys.without(&later).same_keys(previous))
+            }
+            None => {
+                keys.greatest = self.greatest_key(table, source).await?;
+                None
+            }
+        };
         Ok(Survey { rows: keys.rows, changed, keys, all_there, portions })
+    }
+
+    /// Counts a table's rows, and those that `mode` reads, in one scan.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn count(&self, table: &str, mode: &ReadMode) -> Result<Count, SourceError> {
+        let source = self.table(table)?;
+        let changed = changed(mode);
+        let query = format!("SELECT count(*), count(*) FILTER (WHERE {changed}) FROM {}", source.qualified);
+        let row = self.one_row(table, &query).await?;
+        Ok(Count { rows: unsigned(&row, 0), changed: unsigned(&row, 1) })
     }
 
     async fn scan(
@@ -86,53 +108,69 @@ impl SourceSnapshot {
         mode: &ReadMode,
         range: PageRange,
     ) -> Result<RangeSurvey, SourceError> {
-        let changed = mode.predicate().map_or_else(|| "true".to_owned(), |changed| format!("({changed})"));
+        let changed = changed(mode);
         let [sum, hashes] = &source.key_sums.sums;
+        let filter = range.predicate().map_or_else(String::new, |range| format!(" WHERE {range}"));
+        let from = format!("FROM {}{filter}", source.qualified);
         // Partitions each count their places from zero.
-        let places = if source.has_ranges && mode.predicate().is_some() {
+        let query = if source.has_ranges && mode.predicate().is_some() {
+            // The condition is looked at once a row: it takes as long as everything else.
             format!(
-                "CASE WHEN count(*) FILTER (WHERE {changed}) BETWEEN 1 AND {FETCHED}
-                 THEN array_agg(ctid) FILTER (WHERE {changed}) END::text[]"
+                "SELECT rows, sum, hashes, coalesce(cardinality(places), 0)::int8,
+                        CASE WHEN cardinality(places) <= {FETCHED} THEN places::text[] END
+                 FROM (SELECT count(*) AS rows, {sum} AS sum, {hashes} AS hashes,
+                              array_agg(ctid) FILTER (WHERE {changed}) AS places {from}) scanned"
             )
         } else {
-            "NULL::text[]".to_owned()
+            format!("SELECT count(*), {sum}, {hashes}, count(*) FILTER (WHERE {changed}), NULL::text[] {from}")
         };
-        let filter = range.predicate().map_or_else(String::new, |range| format!(" WHERE {range}"));
-        let query = format!(
-            "SELECT count(*), {sum}, {hashes}, count(*) FILTER (WHERE {changed}), {places} FROM {}{filter}",
-            source.qualified
-        );
-        let lease = self.sessions.lease().await?;
-        let row = lease.client().query_one(&query, &[]).await.map_err(refused(table, "count"))?;
-        lease.give_back();
-        let count = |position| row.get::<_, i64>(position).cast_unsigned();
-        let keys = KeySums { rows: count(0), sum: number(row.get(1))?, hashes: number(row.get(2))?, greatest: None };
-        Ok(RangeSurvey { range, keys, changed: count(3), places: row.get(4) })
+        let row = self.one_row(table, &query).await?;
+        Ok(RangeSurvey { range, keys: sums(&row)?, changed: unsigned(&row, 3), places: row.get(4) })
     }
 
-    /// The keys greater than all before, for which the key's index is enough.
+    /// The keys greater than all before, for which the key's index is enough; none of a key that grows in no order.
     async fn later_keys(
         &self,
         table: &str,
         source: &SnapshotTable,
         greatest: Option<i64>,
-    ) -> Result<Option<KeySums>, SourceError> {
-        let Some(key) = &source.key_sums.integer else { return Ok(None) };
+    ) -> Result<KeySums, SourceError> {
+        let Some(key) = &source.key_sums.integer else { return Ok(KeySums::default()) };
         let [sum, hashes] = &source.key_sums.sums;
         let later = greatest.map_or_else(String::new, |greatest| format!(" WHERE {key} > {greatest}"));
         let query = format!("SELECT count(*), {sum}, {hashes}, max({key})::int8 FROM {}{later}", source.qualified);
+        let row = self.one_row(table, &query).await?;
+        Ok(KeySums { greatest: row.get(3), ..sums(&row)? })
+    }
+
+    async fn greatest_key(&self, table: &str, source: &SnapshotTable) -> Result<Option<i64>, SourceError> {
+        let Some(key) = &source.key_sums.integer else { return Ok(None) };
+        let row = self.one_row(table, &format!("SELECT max({key})::int8 FROM {}", source.qualified)).await?;
+        Ok(row.get(0))
+    }
+
+    async fn one_row(&self, table: &str, query: &str) -> Result<Row, SourceError> {
         let lease = self.sessions.lease().await?;
-        let row = lease.client().query_one(&query, &[]).await.map_err(refused(table, "count"))?;
+        let row = lease.client().query_one(query, &[]).await.map_err(refused(table, "count"))?;
         lease.give_back();
-        Ok(Some(KeySums {
-            rows: row.get::<_, i64>(0).cast_unsigned(),
-            sum: number(row.get(1))?,
-            hashes: number(row.get(2))?,
-            greatest: row.get(3),
-        }))
+        Ok(row)
     }
 }
 
-fn number(text: &str) -> Result<i128, SourceError> {
-    text.parse().map_err(|_| SourceError::Answer { about: "the sums of a table's keys" })
+/// Whether a mode reads a row, as SQL.
+fn changed(mode: &ReadMode) -> String {
+    mode.predicate().map_or_else(|| "true".to_owned(), |changed| format!("({changed})"))
+}
+
+/// The row count and both sums that a query begins with.
+fn sums(row: &Row) -> Result<KeySums, SourceError> {
+    let number = |position: usize| {
+        let text: &str = row.get(position);
+        text.parse().map_err(|_| SourceError::Answer { about: "the sums of a table's keys" })
+    };
+    Ok(KeySums { rows: unsigned(row, 0), sum: number(1)?, hashes: number(2)?, greatest: None })
+}
+
+fn unsigned(row: &Row, position: usize) -> u64 {
+    row.get::<_, i64>(position).cast_unsigned()
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 
 use arrow_array::RecordBatch;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use totesys_failpoint as failpoint;
 use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, OpenRows, ParquetRoller, Part, PartSpec, keys};
 use totesys_source::{KeyTally, Portion, PortionRead, ReadMode};
@@ -77,7 +77,7 @@ impl Context<'_> {
     }
 
     async fn portion(&self, reading: &Reading<'_>, portion: &Portion) -> Result<Ingested, HostError> {
-        let (sender, batches) = mpsc::channel(QUEUE);
+        let (sender, batches) = mpsc::sync_channel(QUEUE);
         let writer = tokio::task::spawn_blocking(self.writer(reading, portion, batches));
         let read = self.snapshot.read(reading.table, reading.mode, portion, sender).await;
         let written = writer.await.map_err(|_| HostError::Worker)?;
@@ -95,7 +95,7 @@ impl Context<'_> {
         &self,
         reading: &Reading<'_>,
         portion: &Portion,
-        mut batches: mpsc::Receiver<RecordBatch>,
+        batches: mpsc::Receiver<RecordBatch>,
     ) -> impl FnOnce() -> Result<(Vec<FileEntry>, KeyTally), HostError> + Send + 'static {
         let table = reading.table;
         let columns = match portion {
@@ -123,7 +123,7 @@ impl Context<'_> {
                 failpoint::pass("extract:part-stored");
                 Ok(())
             };
-            while let Some(rows) = batches.blocking_recv() {
+            while let Ok(rows) = batches.recv() {
                 observer.passed(Stage::Extract, &table, rows.num_rows() as u64, 0);
                 if let Some(key) = &key {
                     tally.count(&rows, key);

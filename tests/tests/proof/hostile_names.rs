@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use arrow_array::{RecordBatch, StringArray};
 use star_contract::{Column, ColumnType, Delivery, Description, Output, Role};
-use tokio::sync::mpsc;
 use totesys_lake::{Attempt, BatchNumber, Bucket, ParquetRoller, PartSpec, keys};
 use totesys_source::{PageRange, Portion, ReadMode, SourceOptions, SourceSnapshot, TableRequest};
-use totesys_tests::{LocalLake, TestDatabase};
+use totesys_tests::{LocalLake, TestDatabase, read_portion};
 use totesys_warehouse::{Begun, LakeStamp, StarBatch, Warehouse, WarehouseOptions};
 
 /// What somebody may call a thing; 55 bytes are what a description may have.
@@ -70,17 +69,15 @@ async fn read(database: &TestDatabase, name: &str) -> RecordBatch {
     let since = ReadMode::Since { xmin: snapshot.baseline().xmin, delivered: vec![] };
     snapshot.survey(name, &since, None).await.unwrap();
     snapshot.ranges(name).await.unwrap();
-    let (keys, mut receiver) = mpsc::channel(4);
-    snapshot.read(name, &since, &Portion::Keys(PageRange::ALL), keys).await.unwrap();
-    assert_eq!(receiver.recv().await.unwrap().num_columns(), 1, "{name:?}");
-    let (sender, mut receiver) = mpsc::channel(4);
+    let (keys, _) = read_portion(&snapshot, name, &since, &Portion::Keys(PageRange::ALL)).await.unwrap();
+    assert_eq!(keys[0].num_columns(), 1, "{name:?}");
     let whole = ReadMode::Whole { reason: "first-batch" };
-    let read = snapshot.read(name, &whole, &Portion::Range(PageRange::ALL), sender).await.unwrap();
+    let (mut rows, read) = read_portion(&snapshot, name, &whole, &Portion::Range(PageRange::ALL)).await.unwrap();
     assert_eq!(read.rows, 1, "{name:?}");
     let baseline = serde_json::to_string(snapshot.baseline()).unwrap();
     assert_eq!(serde_json::from_str::<totesys_source::Baseline>(&baseline).unwrap(), *snapshot.baseline());
     snapshot.close().await.unwrap();
-    receiver.recv().await.unwrap()
+    rows.remove(0)
 }
 
 /// The same rows after they lay in the lake.

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use arrow_array::{Array, Int32Array, RecordBatch, StringArray};
 use star_contract::{Column, ColumnType, Delivery};
-use tokio::sync::mpsc;
 use totesys_postgres::ConnectionSettings;
 use totesys_source::{
     Baseline, PageRange, Portion, PortionRead, ReadMode, SourceError, SourceOptions, SourceSnapshot, TableRequest,
 };
-use totesys_tests::TestDatabase;
+use totesys_tests::{TestDatabase, read_portion};
 
 const DESIGN: &str = "\
     CREATE TABLE design (design_id int PRIMARY KEY, created_at timestamp(3) NOT NULL DEFAULT now(),
@@ -40,16 +39,7 @@ async fn read(
     mode: &ReadMode,
     portion: Portion,
 ) -> (Vec<RecordBatch>, PortionRead) {
-    let (sender, mut receiver) = mpsc::channel(2);
-    let collecting = async {
-        let mut batches = Vec::new();
-        while let Some(batch) = receiver.recv().await {
-            batches.push(batch);
-        }
-        batches
-    };
-    let (read, batches) = tokio::join!(snapshot.read(table, mode, &portion, sender), collecting);
-    (batches, read.unwrap())
+    read_portion(snapshot, table, mode, &portion).await.unwrap()
 }
 
 /// One extraction of `design`: the names that were delivered, how many rows the survey promised, the baseline.

@@ -26,6 +26,14 @@ pub struct XidWindow {
     pub in_progress: BTreeSet<u32>,
 }
 
+impl XidWindow {
+    /// Whether no row that the snapshot sees can show an id of it: no transaction was open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first == self.end
+    }
+}
+
 /// Collects the ids within a window.
 pub(super) struct XidObserver {
     window: XidWindow,

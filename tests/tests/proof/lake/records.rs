@@ -223,6 +223,7 @@ async fn the_ledger_finds_the_newest_of_each_stage_and_star() {
         assert_eq!(*lake.newest_extraction().await.unwrap().unwrap(), extraction);
 
         let check = CheckRecord {
+            settled: true,
             attempt: Attempt::random().unwrap(),
             taken_at: Micros(TAKEN_AT.0 + number as i64),
             after: Some(batch),
