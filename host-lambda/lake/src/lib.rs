@@ -20,6 +20,7 @@ mod manifest;
 mod micros;
 mod number_text;
 mod open_rows;
+mod parquet_encoding;
 mod parquet_read;
 mod parquet_write;
 mod record;

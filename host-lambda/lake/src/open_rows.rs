@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchNumber, FileEntry, Micros, keys, number_text};
+use crate::file::is_quarantine;
+use crate::{BatchNumber, FileEntry, Micros, number_text};
 
 /// The rows of one file that are still refused. Files are immutable; of their rows fewer and fewer are open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ impl OpenRows {
 
     /// What is wrong with it in a record of this batch, if anything.
     pub(crate) fn check(&self, newest: BatchNumber) -> Result<(), &'static str> {
-        if self.batch > newest || !self.file.key.starts_with(keys::QUARANTINE) {
+        if self.batch > newest || !is_quarantine(&self.file) {
             return Err("lists open rows that cannot be its own");
         }
         let mut free = 0;
@@ -118,6 +119,7 @@ pub fn runs(rows: impl IntoIterator<Item = OpenRow>) -> Vec<OpenRun> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys;
 
     fn row(row: u32, code: &str, overtaken: bool) -> OpenRow {
         OpenRow { row, code: code.to_owned(), overtaken }

@@ -8,14 +8,13 @@ use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
-use star_contract::{Column, ColumnType};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use star_contract::Column;
 
-use crate::{LakeError, sha256_hex};
+use crate::{LakeError, parquet_encoding, sha256_hex};
 
 /// The encoded size at which a part is closed, unless the caller has a reason for another.
 pub const DEFAULT_PART_BYTES: usize = 32 * 1024 * 1024;
@@ -87,7 +86,7 @@ impl ParquetRoller {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let properties = properties(&self.columns, &self.spec).map_err(LakeError::writing)?;
+                let properties = properties(&self.columns, &self.spec, batch).map_err(LakeError::writing)?;
                 // The types say it all; without Arrow's own copy of the schema files are smaller.
                 let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
                 let writer = ArrowWriter::try_new_with_options(Vec::new(), self.schema.clone(), options)
@@ -143,9 +142,9 @@ fn close(part: OpenPart) -> Result<Part, LakeError> {
     Ok(Part { sha256: sha256_hex(&bytes), rows: found, bytes })
 }
 
-fn properties(columns: &[Column], spec: &PartSpec) -> Result<WriterProperties, ParquetError> {
+fn properties(columns: &[Column], spec: &PartSpec, rows: &RecordBatch) -> Result<WriterProperties, ParquetError> {
     let metadata = spec.metadata.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone())).collect();
-    let mut builder = WriterProperties::builder()
+    let builder = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
@@ -153,26 +152,5 @@ fn properties(columns: &[Column], spec: &PartSpec) -> Result<WriterProperties, P
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_key_value_metadata(Some(metadata));
-    for column in columns {
-        builder = encode(builder, column, spec.keys.contains(&column.name));
-    }
-    Ok(builder.build())
-}
-
-/// What suits a column: deltas where neighbours are close, a dictionary where values repeat.
-fn encode(builder: WriterPropertiesBuilder, column: &Column, key: bool) -> WriterPropertiesBuilder {
-    use ColumnType as T;
-    let (dictionary, encoding) = match column.column_type {
-        T::Date | T::Time | T::Timestamp | T::Timestamptz => (false, Encoding::DELTA_BINARY_PACKED),
-        T::Int16 | T::Int32 | T::Int64 => (!key, Encoding::DELTA_BINARY_PACKED),
-        // Up to 18 digits are stored as integers.
-        T::Decimal { precision: ..=18, .. } => (!key, Encoding::DELTA_BINARY_PACKED),
-        T::Decimal { .. } | T::Float64 => (!key, Encoding::PLAIN),
-        T::Text if key => (false, Encoding::DELTA_BYTE_ARRAY),
-        T::Text => (true, Encoding::DELTA_LENGTH_BYTE_ARRAY),
-        T::Json | T::Bytes => (false, Encoding::DELTA_LENGTH_BYTE_ARRAY),
-        T::Bool | T::Uuid => (false, Encoding::PLAIN),
-    };
-    let path = ColumnPath::new(vec![column.name.clone()]);
-    builder.set_column_dictionary_enabled(path.clone(), dictionary).set_column_encoding(path, encoding)
+    Ok(parquet_encoding::set(builder, columns, &spec.keys, rows).build())
 }

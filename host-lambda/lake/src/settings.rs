@@ -19,6 +19,20 @@ pub struct LakeSettings {
     pub lake_id: Option<String>,
 }
 
+impl LakeSettings {
+    /// A lake on a server that is not AWS's, whose region is of no matter.
+    #[must_use]
+    pub fn on_server(prefix: &str, endpoint: &str, access_key: &str, secret_key: &str) -> Self {
+        Self {
+            buckets: BucketNames::with_prefix(prefix),
+            region: None,
+            endpoint: Some(endpoint.to_owned()),
+            credentials: Some((access_key.to_owned(), secret_key.to_owned())),
+            lake_id: None,
+        }
+    }
+}
+
 impl fmt::Debug for LakeSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LakeSettings")

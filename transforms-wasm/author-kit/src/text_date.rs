@@ -6,9 +6,13 @@ const DAYS_IN_MONTH: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 /// Days since 1970-01-01 of a `YYYY-MM-DD` text; `None` unless it is exactly that and a day that exists.
 pub(crate) fn parse(text: &str) -> Option<i32> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return None };
-    let year = digits(&[y1, y2, y3, y4])?;
-    let month = digits(&[m1, m2])?;
-    let day = digits(&[d1, d2])?;
+    let digits = [y1, y2, y3, y4, m1, m2, d1, d2].map(|byte| byte.wrapping_sub(b'0'));
+    // All at once: which of them is none is of no matter.
+    if digits.iter().fold(0, |most, digit| most.max(*digit)) > 9 {
+        return None;
+    }
+    let [y1, y2, y3, y4, m1, m2, d1, d2] = digits.map(i32::from);
+    let (year, month, day) = (y1 * 1000 + y2 * 100 + y3 * 10 + y4, m1 * 10 + m2, d1 * 10 + d2);
     let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     let month_index = usize::try_from(month).ok()?.checked_sub(1)?;
     let longest = i32::from(*DAYS_IN_MONTH.get(month_index)?) - i32::from(month == 2 && !leap);
@@ -18,10 +22,6 @@ pub(crate) fn parse(text: &str) -> Option<i32> {
     let past = year - 1;
     let leap_day = i32::from(leap && month > 2);
     Some(past * 365 + past / 4 - past / 100 + past / 400 + DAYS_BEFORE_MONTH[month_index] + leap_day + day - 719_163)
-}
-
-fn digits(bytes: &[u8]) -> Option<i32> {
-    bytes.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i32::from(byte - b'0')))
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! `dim_date`: every date the other outputs refer to.
 
-use std::collections::BTreeSet;
+mod days;
+
 use std::sync::Arc;
 
 use author_kit::ColumnType::{Date, Int32, Text};
+use author_kit::arrow_array::Array as _;
 use author_kit::arrow_array::cast::AsArray;
 use author_kit::arrow_array::types::Date32Type;
 use author_kit::arrow_array::{ArrayRef, Date32Array, Int32Array, RecordBatch, StringArray};
 use author_kit::{Column, ColumnType, Derived, KitError, Output, Role};
+
+use days::Days;
 
 const TABLE: &str = "dim_date";
 const DAY_NAMES: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -29,8 +33,7 @@ const MONTH_NAMES: [&str; 12] = [
 /// Gathers the dates in every column that refers to `dim_date`.
 pub struct Calendar {
     output: Output,
-    /// Days since 1970-01-01.
-    dates: BTreeSet<i32>,
+    dates: Days,
 }
 
 impl Default for Calendar {
@@ -60,7 +63,7 @@ impl Default for Calendar {
             keyed_by: None,
             extras: Vec::new(),
         };
-        Self { output, dates: BTreeSet::new() }
+        Self { output, dates: Days::default() }
     }
 }
 
@@ -74,20 +77,16 @@ impl Derived for Calendar {
             let column = rows.column_by_name(&reference.column).and_then(|c| c.as_primitive_opt::<Date32Type>());
             let dates = column
                 .ok_or_else(|| KitError::Column { table: output.table.clone(), column: reference.column.clone() })?;
-            // Neighbouring rows mostly share their dates.
-            let mut last = None;
-            for date in dates.iter().flatten() {
-                if last != Some(date) {
-                    self.dates.insert(date);
-                    last = Some(date);
-                }
+            match dates.nulls() {
+                None => self.dates.extend(dates.values().iter().copied()),
+                Some(_) => self.dates.extend(dates.iter().flatten()),
             }
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<RecordBatch, KitError> {
-        let dates = std::mem::take(&mut self.dates);
+        let dates: Vec<i32> = std::mem::take(&mut self.dates).in_order().collect();
         let days: Vec<CivilDay> = dates.iter().map(|date| CivilDay::from_days(*date)).collect();
         let numbers = |number: fn(&CivilDay) -> i32| -> ArrayRef {
             Arc::new(days.iter().map(number).collect::<Vec<_>>().into_iter().map(Some).collect::<Int32Array>())

@@ -74,8 +74,10 @@ fn fill(
         Kind::Copy { from } => Ok(Arc::clone(rows.column(from)?)),
         Kind::DateOf { timestamp } => {
             let instants = rows.timestamp(timestamp)?;
-            for row in (0..rows.len()).filter(|row| !instants.is_null(*row) && is_infinite(instants.value(*row))) {
-                refusals.refuse(row, timestamp, "infinite-timestamp", "an infinite timestamp has no date", out);
+            if instants.values().iter().any(|instant| is_infinite(*instant)) {
+                for row in (0..rows.len()).filter(|row| !instants.is_null(*row) && is_infinite(instants.value(*row))) {
+                    refusals.refuse(row, timestamp, "infinite-timestamp", "an infinite timestamp has no date", out);
+                }
             }
             let date = |instant: i64| i32::try_from(instant.div_euclid(MICROSECONDS_PER_DAY)).unwrap_or_default();
             Ok(Arc::new(instants.unary::<_, Date32Type>(date)))
