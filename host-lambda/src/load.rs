@@ -129,6 +129,7 @@ impl Pipeline {
             Begun::Load(mut load) => {
                 self.stage(&mut load, live, record).await?;
                 self.stage_living(&mut load, live, &manifest).await?;
+                load.settle().await?;
                 failpoint::pass("load:staged");
                 load.commit().await?
             }

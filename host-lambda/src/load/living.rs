@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use star_contract::{Column, Description, Role};
 use std::sync::Arc;
-use totesys_lake::{Bucket, KeySet, Manifest, read_parquet};
+use totesys_lake::{Bucket, KeySet, Manifest};
 use totesys_warehouse::Load;
 
 use super::BATCH_ROWS;
@@ -41,8 +41,7 @@ impl Pipeline {
         let none = RecordBatch::new_empty(Arc::new(Schema::new(columns.iter().map(Column::field).collect::<Vec<_>>())));
         load.stage_living_keys(fact, &none).await?;
         for file in &set.files {
-            let bytes = self.lake.read_file(Bucket::Ingestion, file).await?;
-            for keys in read_parquet(bytes, columns, BATCH_ROWS)? {
+            for keys in self.lake.read_rows(Bucket::Ingestion, file, columns, BATCH_ROWS).await? {
                 load.stage_living_keys(fact, &keys?).await?;
             }
         }

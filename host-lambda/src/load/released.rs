@@ -1,7 +1,7 @@
 //! What refused rows mean to the warehouse: those taken at last, and those a component still refuses.
 
 use star_contract::{Description, Output, Role};
-use totesys_lake::{Bucket, FileEntry, OpenRows, Released, TransformationRecord, read_parquet};
+use totesys_lake::{Bucket, FileEntry, OpenRows, Released, TransformationRecord};
 use totesys_warehouse::{Load, Observed};
 use tracing::{Instrument, info_span};
 
@@ -45,8 +45,7 @@ impl Pipeline {
         file: &FileEntry,
     ) -> Result<(), HostError> {
         let observed = Observed { batch: released.observed_batch.0, snapshot_micros: released.observed_at.0 };
-        let bytes = self.lake.read_file(Bucket::TransformedData, file).await?;
-        for rows in read_parquet(bytes, &written.columns, BATCH_ROWS)? {
+        for rows in self.lake.read_rows(Bucket::TransformedData, file, &written.columns, BATCH_ROWS).await? {
             let rows = with_columns_of(live, &rows?)
                 .map_err(|source| HostError::Columns { table: live.table.clone(), source })?;
             match live.role {

@@ -20,6 +20,7 @@ pub(crate) async fn notice(
     let sql = format!(
         "WITH known AS (
              SELECT {key}, _batch FROM {head} WHERE _deleted_at IS NULL
+             UNION SELECT {f_key}, NULL FROM {fact} f WHERE NOT EXISTS (SELECT FROM {head} h WHERE {h_same_f})
              UNION SELECT {key}, max(_batch) FROM {waiting} WHERE _state = 'waiting' GROUP BY {key}
              {refused}
          ), gone AS (
@@ -30,17 +31,25 @@ pub(crate) async fn notice(
              INSERT INTO {deletions} ({key}, _batch, _noticed_at)
              SELECT {key}, {batch}, {snapshot} FROM gone ON CONFLICT DO NOTHING RETURNING {key}
          )
-         SELECT count(*) FROM noted k JOIN {head} h ON {h_same_k} WHERE h._deleted_at IS NULL",
+         SELECT count(*) FROM noted k LEFT JOIN {head} h ON {h_same_k}
+         WHERE h._deleted_at IS NULL
+           AND (h._record_id IS NOT NULL OR EXISTS (SELECT FROM {fact} f WHERE {f_same_k}))",
         head = work.places.side(&shape.head()),
         waiting = work.places.side(&shape.waiting()),
         k_key = shape.key_list("k"),
         l_same_k = shape.same_key("l", "k"),
         n_same_k = shape.same_key("n", "k"),
         h_same_k = shape.same_key("h", "k"),
+        f_key = shape.key_list("f"),
+        fact = work.places.table(&shape.table),
+        h_same_f = shape.same_key("h", "f"),
+        f_same_k = shape.same_key("f", "k"),
         batch = work.batch.number,
         snapshot = work.batch.snapshot,
     );
     let row = work.transaction.query_one(&sql, &[]).await.map_err(while_doing("noticing deletions", &shape.table))?;
+    let noted = format!("{deletions} WHERE _batch = {}", work.batch.number);
+    work.run("noticing deletions", &shape.table, &shape.give_heads(work.places, &noted)).await?;
     Ok(row.get::<_, i64>(0).cast_unsigned())
 }
 

@@ -254,29 +254,28 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Adds the keys whose target exists, or is about to.
+    /// Adds the keys whose target exists, or is about to, and has PostgreSQL look at what it was not asked to yet.
     fn foreign_keys(&mut self, shape: &Shape, shapes: &[&Shape]) {
         let found = self.found.table(self.places, &shape.table);
+        let table = self.places.table(&shape.table);
         for reference in &shape.references {
-            let stands = found.is_some_and(|table| {
-                table
-                    .references
-                    .iter()
-                    .any(|(column, target)| (column, target) == (&reference.column, &reference.table))
-            });
+            let mut references = found.iter().flat_map(|table| &table.references);
+            let stands = references.find(|found| found.column == reference.column && found.target == reference.table);
             let has_target = shapes.iter().any(|other| other.table == reference.table)
                 || self.found.table(self.places, &reference.table).is_some();
-            if has_target && !stands {
-                let sql = format!(
-                    "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ({})",
-                    self.places.table(&shape.table),
+            let sql = match stands {
+                Some(found) if found.validated => continue,
+                Some(found) => format!("ALTER TABLE {table} VALIDATE CONSTRAINT {}", quote_identifier(&found.name)),
+                None if !has_target => continue,
+                None => format!(
+                    "ALTER TABLE {table} ADD FOREIGN KEY ({}) REFERENCES {} ({})",
                     quote_identifier(&reference.column),
                     self.places.table(&reference.table),
                     quote_identifier(&reference.target),
-                );
-                let (table, reference) = (shape.table.clone(), Some(reference.clone()));
-                self.steps.push(Step { sql, table, required: None, reference });
-            }
+                ),
+            };
+            let reference = Some(reference.clone());
+            self.steps.push(Step { sql, table: shape.table.clone(), required: None, reference });
         }
     }
 

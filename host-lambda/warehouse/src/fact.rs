@@ -35,14 +35,13 @@ pub(crate) async fn append(
         return Ok(report);
     }
     for arrived in arrived {
-        work.analyze(&arrived.table, arrived.rows).await?;
+        work.analyze(&arrived.table, &shape.key_list(""), arrived.rows).await?;
     }
     let notices = exists(work, shape, &work.places.side(&shape.deletions())).await?;
     let judged = format!("judged_{index}");
     let judge = judge::sql(work, shape, &judged, arrived, notices);
     work.run("comparing facts with their current versions", &shape.table, &judge).await?;
     let verdicts = count_verdicts(work, shape, &judged).await?;
-    work.analyze(&judged, verdicts.appended() + verdicts.waiting + verdicts.superseded).await?;
     if let Some((first, last)) = verdicts.ids {
         let ids = (id(shape, first)?, id(shape, last)?);
         work.run("appending facts", &shape.table, &append_sql(work, shape, &judged)).await?;
@@ -51,6 +50,8 @@ pub(crate) async fn append(
     }
     let late = arrived.iter().any(|arrived| arrived.batch < work.batch.number);
     if queued || late || verdicts.waiting + verdicts.superseded > 0 {
+        let judged_rows = verdicts.appended() + verdicts.waiting + verdicts.superseded;
+        work.analyze(&judged, "_batch, _ord", judged_rows).await?;
         work.run("queueing facts that wait", &shape.table, &queue_sql(work, shape, &judged)).await?;
     }
     report.appended = verdicts.appended().cast_unsigned();
@@ -69,8 +70,10 @@ pub(crate) async fn overtake(
     refused: &[(i64, String)],
 ) -> Result<(), WarehouseError> {
     for (_, refused) in refused {
+        let heads = shape.give_heads(work.places, &format!("pg_temp.{refused}"));
         let sql = format!(
-            "UPDATE {head} h SET _batch = {batch}
+            "{heads};
+             UPDATE {head} h SET _batch = {batch}
              FROM pg_temp.{refused} r
              WHERE {r_same_h} AND h._deleted_at IS NULL AND h._batch < {batch}
                AND EXISTS (SELECT FROM pg_temp.{staged} s WHERE {s_same_r})

@@ -27,8 +27,19 @@ pub(crate) struct FoundTable {
     pub(crate) kind: &'static str,
     pub(crate) columns: Vec<FoundColumn>,
     pub(crate) primary_key: Vec<String>,
-    /// The column of each one-column foreign key and the table it points at.
-    pub(crate) references: Vec<(String, String)>,
+    /// Its foreign keys of one column.
+    pub(crate) references: Vec<FoundReference>,
+}
+
+/// A foreign key as it is.
+#[derive(Debug)]
+pub(crate) struct FoundReference {
+    pub(crate) name: String,
+    pub(crate) column: String,
+    /// The table it points at.
+    pub(crate) target: String,
+    /// Whether PostgreSQL has looked at the rows that were there before it.
+    pub(crate) validated: bool,
 }
 
 impl FoundTable {
@@ -125,7 +136,8 @@ impl Found {
                 "SELECT n.nspname::text, c.relname::text, k.contype = 'p', coalesce(t.relname::text, ''),
                         ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, position)
                               JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
-                              ORDER BY u.position)
+                              ORDER BY u.position),
+                        k.conname::text, k.convalidated
                  FROM pg_constraint k
                  JOIN pg_class c ON c.oid = k.conrelid
                  JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -141,7 +153,10 @@ impl Found {
             match (row.get(2), <[String; 1]>::try_from(columns)) {
                 (true, Ok(key)) => table.primary_key = key.into(),
                 (true, Err(key)) => table.primary_key = key,
-                (false, Ok([column])) => table.references.push((column, row.get(3))),
+                (false, Ok([column])) => {
+                    let (target, name, validated) = (row.get(3), row.get(5), row.get(6));
+                    table.references.push(FoundReference { name, column, target, validated });
+                }
                 (false, Err(_)) => {}
             }
         }

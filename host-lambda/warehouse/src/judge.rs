@@ -14,6 +14,7 @@ use crate::shape::Shape;
 /// share it stand between the same two of them, and an unloadable row whose number is below the total has been
 /// overtaken. A loadable row is compared with the loadable one before it, the first with the current version; an
 /// unloadable row with the one before it in its queue. Whatever was observed before the current version is overtaken.
+/// A key without a head has at most one version, which is its current one.
 pub(crate) fn sql(work: &Work<'_>, shape: &Shape, judged: &str, arrived: &[Arrived], notices: bool) -> String {
     let columns = shape.list("");
     let (key, row) = (shape.key_list("c"), shape.row("c"));
@@ -33,14 +34,14 @@ pub(crate) fn sql(work: &Work<'_>, shape: &Shape, judged: &str, arrived: &[Arriv
                  count(*) FILTER (WHERE _reason IS NULL) OVER (PARTITION BY {key}) AS _ready
              FROM referred c
          ), compared AS (
-             SELECT c.*, h._batch > c._batch AS _late, coalesce(
+             SELECT c.*, {late} AS _late, coalesce(
                  lag({row}) OVER (PARTITION BY {key}, _life, _reason IS NULL,
                                   CASE WHEN _reason IS NOT NULL THEN _ready_before END ORDER BY c._batch, _ord),
-                 CASE WHEN _reason IS NULL AND h._record_id IS NOT NULL AND {same_life} THEN {f_row} END
+                 CASE WHEN _reason IS NULL AND f.{id} IS NOT NULL AND {same_life} THEN {f_row} END
              ) IS DISTINCT FROM {row} AS _differs
              FROM counted c
              LEFT JOIN {head} h ON {h_same_c}
-             LEFT JOIN {fact} f ON f.{id} = h._record_id
+             LEFT JOIN {fact} f ON {f_same_c} AND f.{id} = coalesce(h._record_id, f.{id})
          ), decided AS (
              SELECT c.*, CASE WHEN _late THEN 'superseded'
                               WHEN NOT _differs THEN 'unchanged'
@@ -62,6 +63,8 @@ pub(crate) fn sql(work: &Work<'_>, shape: &Shape, judged: &str, arrived: &[Arriv
         f_row = shape.row("f"),
         head = work.places.side(&shape.head()),
         h_same_c = shape.same_key("h", "c"),
+        f_same_c = shape.same_key("f", "c"),
+        late = late(work, shape),
         fact = work.places.table(&shape.table),
         id = shape.id(),
         overtaken = overtaken(work, shape),
@@ -78,6 +81,15 @@ fn candidates(work: &Work<'_>, shape: &Shape, arrived: &Arrived) -> String {
         arrived.snapshot,
         shape.staged_list(),
         arrived.table
+    )
+}
+
+/// Whether a candidate was observed before the current version, as SQL. What this batch observed never was.
+fn late(work: &Work<'_>, shape: &Shape) -> String {
+    format!(
+        "CASE WHEN c._batch < {batch} THEN coalesce(h._batch, {loaded_in}) > c._batch ELSE false END",
+        batch = work.batch.number,
+        loaded_in = shape.loaded_in(work.places, "f"),
     )
 }
 
@@ -101,18 +113,11 @@ fn lives(work: &Work<'_>, shape: &Shape, notices: bool) -> (String, String) {
 fn overtaken(work: &Work<'_>, shape: &Shape) -> String {
     format!(
         "(SELECT coalesce(w._snapshot_at, l.snapshot_at)
-          FROM {fact} n
-          LEFT JOIN {waiting} w ON w._record_id = n.{id}
-          LEFT JOIN LATERAL (
-              SELECT o.batch, o.snapshot_at FROM {fact_loads} o
-              WHERE o.fact = {name} AND o.first_id <= n.{id} ORDER BY o.first_id DESC LIMIT 1
-          ) l ON true
+          FROM {fact} n {observed}
           WHERE {same_key} AND coalesce(w._batch, l.batch) > c._batch
           ORDER BY n.{id} LIMIT 1)",
         fact = work.places.table(&shape.table),
-        waiting = work.places.side(&shape.waiting()),
-        fact_loads = work.places.side("fact_loads"),
-        name = quote_literal(&shape.table),
+        observed = shape.observed_by(work.places, "n"),
         id = shape.id(),
         same_key = shape.same_key("n", "c"),
     )

@@ -9,6 +9,7 @@
 
 mod batch;
 mod bulk;
+mod copying;
 mod deletion;
 mod dimension;
 mod error;

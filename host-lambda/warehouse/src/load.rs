@@ -1,28 +1,22 @@
 //! One batch of one star on its way in.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
-use bytes::{Bytes, BytesMut};
-use futures_util::SinkExt;
 use star_contract::{Column, Role};
 use tokio_postgres::Transaction;
-use totesys_postgres::{CopyEncoder, RowNumber};
 
 use crate::batch::{CheckedBatch, timestamp_literal};
 use crate::bulk::{self, Suspended};
+use crate::copying::{Copying, Target};
 use crate::error::while_doing;
 use crate::fact::Arrived;
 use crate::place::Places;
 use crate::shape::Shape;
 use crate::star::Star;
 use crate::{LoadReport, Observed, TableReport, WarehouseError, deletion, dimension, fact};
-
-/// About how many bytes are encoded before they are sent.
-const BUFFER_BYTES: usize = 1 << 20;
 
 /// From how many rows on the planner is told about a temporary table.
 const ANALYZE_ROWS: i64 = 1000;
@@ -41,18 +35,17 @@ impl Work<'_> {
         self.transaction.batch_execute(sql).await.map_err(while_doing(doing, table))
     }
 
-    /// Tells the planner about a temporary table when its default guess could hurt.
-    pub(crate) async fn analyze(&self, table: &str, rows: i64) -> Result<(), WarehouseError> {
+    /// Tells the planner about the columns a temporary table is joined by when its default guess could hurt.
+    pub(crate) async fn analyze(&self, table: &str, joined_by: &str, rows: i64) -> Result<(), WarehouseError> {
         if rows < ANALYZE_ROWS {
             return Ok(());
         }
-        self.run("analysing staged rows", table, &format!("ANALYZE pg_temp.{table}")).await
+        self.run("analysing staged rows", table, &format!("ANALYZE pg_temp.{table} ({joined_by})")).await
     }
 }
 
 /// Rows of one table that have arrived.
 struct Staged {
-    encoder: CopyEncoder,
     rows: i64,
     /// Set while the rows go straight into an empty fact table that has lost its indexes and keys.
     suspended: Option<Suspended>,
@@ -67,12 +60,22 @@ struct ObservedRows {
 /// A temporary table being filled.
 struct NumberedRows {
     table: String,
-    encoder: CopyEncoder,
     rows: i64,
+}
+
+impl NumberedRows {
+    /// Makes room for so many more, and says the number of their first.
+    fn add(&mut self, rows: usize) -> i64 {
+        let first = self.rows;
+        self.rows = first.saturating_add(i64::try_from(rows).unwrap_or(i64::MAX));
+        first
+    }
 }
 
 /// An open batch: stage rows, then commit. Dropping it undoes everything.
 pub struct Load<'a> {
+    /// The COPY under way, if there is one. Before the transaction, so that it ends first.
+    copying: Option<Box<Copying>>,
     work: Work<'a>,
     staged: BTreeMap<usize, Staged>,
     /// By table and observing batch.
@@ -93,6 +96,7 @@ impl std::fmt::Debug for Load<'_> {
 impl<'a> Load<'a> {
     pub(crate) fn new(work: Work<'a>) -> Self {
         Self {
+            copying: None,
             work,
             staged: BTreeMap::new(),
             observed: BTreeMap::new(),
@@ -139,21 +143,51 @@ impl<'a> Load<'a> {
             self.staged.insert(index, staged);
         }
         let Some(staged) = self.staged.get_mut(&index) else { return Ok(()) };
-        let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        let target = match &staged.suspended {
-            Some(_) => Target {
-                into: self.work.places.table(&shape.table),
-                number: shape.id(),
-                columns: shape.list(""),
-                record_ids: true,
-            },
-            None => Target::temporary(&staged_name(index), shape.list("")),
+        let target = match &mut staged.suspended {
+            Some(suspended) => {
+                suspended.seen.see(batch);
+                Target::fact(&self.work, shape)
+            }
+            None => Target::temporary(&staged_name(index), &shape.columns),
         };
         // Below zero are the numbers of rows that give way to all others.
         let first = if only_if_missing { i64::MIN.saturating_add(staged.rows) } else { staged.rows };
-        copy(&self.work, shape, &target, &mut staged.encoder, first, batch).await?;
-        staged.rows = staged.rows.saturating_add(rows);
-        Ok(())
+        staged.rows = staged.rows.saturating_add(i64::try_from(batch.num_rows()).unwrap_or(i64::MAX));
+        self.copy(shape, target, first, batch).await
+    }
+
+    /// Copies rows, in the COPY under way if that is into the same table.
+    async fn copy(
+        &mut self,
+        shape: &Shape,
+        target: Target,
+        first: i64,
+        rows: &RecordBatch,
+    ) -> Result<(), WarehouseError> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let copying = match self.copying.take() {
+            Some(copying) if copying.is_into(&target) => copying,
+            other => {
+                self.copying = other;
+                self.settle().await?;
+                Box::new(Copying::begin(&self.work, shape, target).await?)
+            }
+        };
+        self.copying.insert(copying).send(shape, first, rows).await
+    }
+
+    /// Waits until the server has all rows that were staged. Staging more and committing do so by themselves; whoever
+    /// turns to something else should, because a statement under way counts against its timeout.
+    ///
+    /// # Errors
+    /// When the server refuses rows.
+    pub async fn settle(&mut self) -> Result<(), WarehouseError> {
+        match self.copying.take() {
+            Some(copying) => copying.finish().await,
+            None => Ok(()),
+        }
     }
 
     /// Streams rows of a fact that an earlier batch observed and that could not be loaded then. They come before
@@ -186,11 +220,13 @@ impl<'a> Load<'a> {
         if !self.observed.contains_key(&key) {
             let table = format!("observed_{index}_{batch}");
             let snapshot = timestamp_literal(observed.snapshot_micros).ok_or_else(out_of_order)?;
-            let rows = self.temporary(&table, shape, &shape.columns, &shape.staged_definitions()).await?;
+            let rows = self.temporary(&table, shape, &shape.staged_definitions()).await?;
             self.observed.insert(key, ObservedRows { rows, snapshot });
         }
         let Some(observed) = self.observed.get_mut(&key) else { return Ok(()) };
-        fill(&self.work, shape, &mut observed.rows, &shape.list(""), rows).await
+        let target = Target::temporary(&observed.rows.table, &shape.columns);
+        let first = observed.rows.add(rows.num_rows());
+        self.copy(shape, target, first, rows).await
     }
 
     /// Streams the keys of every row the source has of what the fact is about: keys that are known and not among
@@ -205,8 +241,9 @@ impl<'a> Load<'a> {
             self.living.insert(index, rows);
         }
         let Some(living) = self.living.get_mut(&index) else { return Ok(()) };
-        let keys = as_key(shape, keys)?;
-        fill(&self.work, shape, living, &shape.key_list(""), &keys).await
+        let target = Target::temporary(&living.table, &shape.key_columns());
+        let first = living.add(keys.num_rows());
+        self.copy(shape, target, first, &as_key(shape, keys)?).await
     }
 
     /// Streams the keys of rows that a batch observed and a component still refuses. To be called in every load as
@@ -230,8 +267,9 @@ impl<'a> Load<'a> {
             self.refused.insert(key, rows);
         }
         let Some(refused) = self.refused.get_mut(&key) else { return Ok(()) };
-        let keys = as_key(shape, keys)?;
-        fill(&self.work, shape, refused, &shape.key_list(""), &keys).await
+        let target = Target::temporary(&refused.table, &shape.key_columns());
+        let first = refused.add(keys.num_rows());
+        self.copy(shape, target, first, &as_key(shape, keys)?).await
     }
 
     fn shape(&self, table: &str, role: Option<Role>) -> Result<(usize, &'a Shape), WarehouseError> {
@@ -244,24 +282,25 @@ impl<'a> Load<'a> {
             .ok_or_else(|| WarehouseError::UnknownTable { star: star.name.clone(), table: table.to_owned() })
     }
 
-    async fn key_table(&self, table: &str, shape: &Shape) -> Result<NumberedRows, WarehouseError> {
+    async fn key_table(&mut self, table: &str, shape: &Shape) -> Result<NumberedRows, WarehouseError> {
         let definitions = shape.key_definitions();
-        self.temporary(table, shape, &shape.key_columns(), definitions.trim_end_matches(", ")).await
+        self.temporary(table, shape, definitions.trim_end_matches(", ")).await
     }
 
     async fn temporary(
-        &self,
+        &mut self,
         table: &str,
         shape: &Shape,
-        columns: &[Column],
         definitions: &str,
     ) -> Result<NumberedRows, WarehouseError> {
+        self.settle().await?;
         let create = format!("CREATE TEMP TABLE {table} (_ord bigint NOT NULL, {definitions}) ON COMMIT DROP");
         self.work.run("staging rows", &shape.table, &create).await?;
-        Ok(NumberedRows { table: table.to_owned(), encoder: CopyEncoder::new(columns), rows: 0 })
+        Ok(NumberedRows { table: table.to_owned(), rows: 0 })
     }
 
     async fn open(&mut self, index: usize, shape: &Shape) -> Result<Staged, WarehouseError> {
+        self.settle().await?;
         // What goes straight into the fact can be compared with nothing that came before or waits.
         let alone = !self.observed.keys().chain(self.refused.keys()).any(|(table, _)| *table == index);
         let suspended = if shape.role == Role::Fact && alone && bulk::applies(&self.work, shape).await? {
@@ -272,14 +311,9 @@ impl<'a> Load<'a> {
             None
         };
         if suspended.is_none() {
-            let create = format!(
-                "CREATE TEMP TABLE {} (_ord bigint NOT NULL, {}) ON COMMIT DROP",
-                staged_name(index),
-                shape.staged_definitions()
-            );
-            self.work.run("staging rows", &shape.table, &create).await?;
+            self.temporary(&staged_name(index), shape, &shape.staged_definitions()).await?;
         }
-        Ok(Staged { encoder: CopyEncoder::new(&shape.columns), rows: 0, suspended })
+        Ok(Staged { rows: 0, suspended })
     }
 
     /// Waits, in one order for all stars, for others that write the same dimensions.
@@ -309,6 +343,7 @@ impl<'a> Load<'a> {
     /// A disagreement over a shared dimension, or a failing database; nothing is changed then, unless
     /// the connection was lost during the commit itself: the same batch offered again tells.
     pub async fn commit(mut self) -> Result<LoadReport, WarehouseError> {
+        self.settle().await?;
         self.lock_shared_dimensions().await?;
         let Self { work, mut staged, observed, living, refused, .. } = self;
         let mut tables: BTreeMap<usize, TableReport> = BTreeMap::new();
@@ -316,7 +351,7 @@ impl<'a> Load<'a> {
             let report = match staged.remove(&index) {
                 None => TableReport { table: shape.table.clone(), ..TableReport::default() },
                 Some(staged) => {
-                    work.analyze(&staged_name(index), staged.rows).await?;
+                    work.analyze(&staged_name(index), &shape.key_list(""), staged.rows).await?;
                     dimension::merge(&work, shape, &staged_name(index), staged.rows).await?
                 }
             };
@@ -358,7 +393,7 @@ impl<'a> Load<'a> {
                 fact::overtake(&work, shape, &staged_name(index), &refused).await?;
             }
             if let Some(living) = living.get(&index) {
-                work.analyze(&living.table, living.rows).await?;
+                work.analyze(&living.table, &shape.key_list(""), living.rows).await?;
                 report.deleted = deletion::notice(&work, shape, &living.table, &refused).await?;
             }
             if report.appended > 0 || report.deleted > 0 {
@@ -402,76 +437,6 @@ impl<'a> Load<'a> {
 /// The temporary table of a star's nth table.
 fn staged_name(index: usize) -> String {
     format!("staged_{index}")
-}
-
-/// Where rows are copied to.
-struct Target {
-    into: String,
-    /// The column their number goes to.
-    number: String,
-    columns: String,
-    /// Whether the number is a record id: four bytes, from 1.
-    record_ids: bool,
-}
-
-impl Target {
-    fn temporary(table: &str, columns: String) -> Self {
-        Self { into: format!("pg_temp.{table}"), number: "_ord".to_owned(), columns, record_ids: false }
-    }
-}
-
-async fn fill(
-    work: &Work<'_>,
-    shape: &Shape,
-    rows: &mut NumberedRows,
-    columns: &str,
-    batch: &RecordBatch,
-) -> Result<(), WarehouseError> {
-    if batch.num_rows() > 0 {
-        let target = Target::temporary(&rows.table, columns.to_owned());
-        copy(work, shape, &target, &mut rows.encoder, rows.rows, batch).await?;
-        rows.rows = rows.rows.saturating_add(i64::try_from(batch.num_rows()).unwrap_or(i64::MAX));
-    }
-    Ok(())
-}
-
-async fn copy(
-    work: &Work<'_>,
-    shape: &Shape,
-    target: &Target,
-    encoder: &mut CopyEncoder,
-    rows_before: i64,
-    batch: &RecordBatch,
-) -> Result<(), WarehouseError> {
-    let doing = || while_doing("copying rows", &shape.table);
-    let Target { into, number, columns, record_ids } = target;
-    let sql = format!("COPY {into} ({number}, {columns}) FROM STDIN (FORMAT binary)");
-    let rows = batch.num_rows();
-    let rows_per_slice =
-        (rows.saturating_mul(BUFFER_BYTES) / batch.get_array_memory_size().max(1)).clamp(64, 64 * 1024);
-    let sink = work.transaction.copy_in::<_, Bytes>(&sql).await.map_err(doing())?;
-    let mut sink = pin!(sink);
-    let mut out = BytesMut::with_capacity(BUFFER_BYTES);
-    encoder.begin(&mut out);
-    let mut offset = 0;
-    while offset < rows {
-        let slice = batch.slice(offset, rows_per_slice.min(rows - offset));
-        let before = rows_before.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX));
-        let number = if *record_ids {
-            RowNumber::Int32 { first: bulk::first_id(shape, before, slice.num_rows())? }
-        } else {
-            RowNumber::Int64 { first: before }
-        };
-        encoder
-            .encode(&slice, number, &mut out)
-            .map_err(|source| WarehouseError::Codec { table: shape.table.clone(), source: Box::new(source) })?;
-        sink.feed(out.split().freeze()).await.map_err(doing())?;
-        offset += slice.num_rows();
-    }
-    encoder.end(&mut out);
-    sink.send(out.freeze()).await.map_err(doing())?;
-    sink.finish().await.map_err(doing())?;
-    Ok(())
 }
 
 /// The key columns of a source table under the names the fact gives them.

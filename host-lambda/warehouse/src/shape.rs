@@ -1,9 +1,10 @@
 //! One warehouse table as its description wants it, and the SQL fragments that name its columns.
 
 use star_contract::{Column, ColumnType, Description, Output, Reference, Role};
-use totesys_postgres::quote_identifier;
+use totesys_postgres::{quote_identifier, quote_literal};
 
 use crate::WarehouseError;
+use crate::place::Places;
 
 /// What `<fact>_history` adds to the fact's columns.
 pub(crate) const HISTORY_COLUMNS: [&str; 6] =
@@ -70,7 +71,8 @@ impl Shape {
         self.surrogate.as_deref().map(quote_identifier).unwrap_or_default()
     }
 
-    /// The side table with one row per business key of a fact.
+    /// The side table that says which version of a business key is current, and whether the key was deleted. A key
+    /// without a row there has one version, loaded by the batch that observed it, and was never deleted.
     pub(crate) fn head(&self) -> String {
         format!("{}_head", self.table)
     }
@@ -152,6 +154,50 @@ impl Shape {
     /// The columns of the key, in the key's order.
     pub(crate) fn key_columns(&self) -> Vec<Column> {
         self.key.iter().filter_map(|key| self.columns.iter().find(|column| column.name == *key)).cloned().collect()
+    }
+
+    /// Joins that tell what observed the version `alias` of this fact: the row it waited as, `w`, if it did, and
+    /// the load that gave it its record id, `l`.
+    pub(crate) fn observed_by(&self, places: &Places, alias: &str) -> String {
+        format!(
+            "LEFT JOIN LATERAL (
+                 SELECT o.batch, o.snapshot_at FROM {fact_loads} o
+                 WHERE o.fact = {name} AND o.first_id <= {alias}.{id} ORDER BY o.first_id DESC LIMIT 1
+             ) l ON true
+             LEFT JOIN {waiting} w ON w._record_id = {alias}.{id}",
+            fact_loads = places.side("fact_loads"),
+            name = quote_literal(&self.table),
+            id = self.id(),
+            waiting = places.side(&self.waiting()),
+        )
+    }
+
+    /// The batch whose load gave the version `alias` of this fact its record id.
+    pub(crate) fn loaded_in(&self, places: &Places, alias: &str) -> String {
+        format!(
+            "(SELECT o.batch FROM {fact_loads} o
+              WHERE o.fact = {name} AND o.first_id <= {alias}.{id} ORDER BY o.first_id DESC LIMIT 1)",
+            fact_loads = places.side("fact_loads"),
+            name = quote_literal(&self.table),
+            id = self.id(),
+        )
+    }
+
+    /// The statement that gives the keys of a relation the heads they lack, if they have versions.
+    pub(crate) fn give_heads(&self, places: &Places, keys: &str) -> String {
+        format!(
+            "INSERT INTO {head} ({key}, _record_id, _batch)
+             SELECT {f_key}, f.{id}, {loaded_in}
+             FROM (SELECT DISTINCT {key} FROM {keys}) k JOIN {fact} f ON {f_same_k}
+             ON CONFLICT DO NOTHING",
+            head = places.side(&self.head()),
+            key = self.key_list(""),
+            f_key = self.key_list("f"),
+            id = self.id(),
+            loaded_in = self.loaded_in(places, "f"),
+            fact = places.table(&self.table),
+            f_same_k = self.same_key("f", "k"),
+        )
     }
 
     /// Column definitions of the key, for a side table.

@@ -1,6 +1,6 @@
 //! The two views of a fact: its current rows, and every version with the time it was valid.
 
-use totesys_postgres::{quote_identifier, quote_literal};
+use totesys_postgres::quote_identifier;
 
 use crate::found::Found;
 use crate::place::Places;
@@ -44,8 +44,8 @@ fn in_order<'a>(wanted: impl Iterator<Item = &'a str>, view: &str, places: &Plac
 
 fn current_rows(shape: &Shape, places: &Places, columns: &[&str]) -> String {
     format!(
-        "SELECT {columns} FROM {fact} f JOIN {head} h ON {same_key} AND h._record_id = f.{id}
-         WHERE h._deleted_at IS NULL",
+        "SELECT {columns} FROM {fact} f LEFT JOIN {head} h ON {same_key}
+         WHERE h._record_id IS NULL OR h._record_id = f.{id} AND h._deleted_at IS NULL",
         columns = list(columns.iter().copied(), "f"),
         fact = places.table(&shape.table),
         head = places.side(&shape.head()),
@@ -86,14 +86,9 @@ fn versions(shape: &Shape, places: &Places, fact_columns: &[String], columns: &[
                          CASE WHEN row_number() OVER (PARTITION BY {key} ORDER BY f.{id}) = 1
                               THEN LEAST({created}, w._snapshot_at, l.snapshot_at)
                               ELSE coalesce(w._snapshot_at, l.snapshot_at) END AS valid_from,
-                         h._record_id = f.{id} AND h._deleted_at IS NULL AS is_current
+                         h._record_id IS NULL OR h._record_id = f.{id} AND h._deleted_at IS NULL AS is_current
                      FROM {fact} f
-                     JOIN {head} h ON {same_key}
-                     LEFT JOIN LATERAL (
-                         SELECT o.batch, o.snapshot_at FROM {fact_loads} o
-                         WHERE o.fact = {name} AND o.first_id <= f.{id} ORDER BY o.first_id DESC LIMIT 1
-                     ) l ON true
-                     LEFT JOIN {waiting} w ON w._record_id = f.{id}
+                     LEFT JOIN {head} h ON {same_key} {observed}
                  ) v
              ) o
              LEFT JOIN LATERAL (
@@ -115,8 +110,7 @@ fn versions(shape: &Shape, places: &Places, fact_columns: &[String], columns: &[
         fact = places.table(&shape.table),
         head = places.side(&shape.head()),
         same_key = shape.same_key("h", "f"),
-        fact_loads = places.side("fact_loads"),
-        name = quote_literal(&shape.table),
+        observed = shape.observed_by(places, "f"),
         waiting = places.side(&shape.waiting()),
         deletions = places.side(&shape.deletions()),
         n_same_o = shape.same_key("n", "o"),

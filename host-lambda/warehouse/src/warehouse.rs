@@ -40,7 +40,7 @@ impl Warehouse {
             settings.connect("totesys warehouse").await.map_err(|source| WarehouseError::Connect(Box::new(source)))?;
         let session = format!(
             "SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
-             SET client_min_messages = warning; SET statement_timeout = {}; SET lock_timeout = {}; \
+             SET client_min_messages = warning; SET jit = off; SET statement_timeout = {}; SET lock_timeout = {}; \
              SET idle_in_transaction_session_timeout = {}",
             milliseconds(options.statement_timeout),
             milliseconds(options.lock_timeout),

@@ -177,5 +177,5 @@ async fn a_warehouse_from_before_deletions_learns_what_observed_its_versions() {
     house.database.execute(old).await;
     let mut warehouse = super::house::connected(&house.database).await;
     warehouse.prepare(&[super::house::shop(), super::house::club()], &super::house::owners()).await.expect("prepared");
-    house.expect("SELECT visit_id, _batch FROM team_totesys.fact_visit_head ORDER BY 1", &["7 | 3", "99 | 1"]).await;
+    house.expect("SELECT visit_id, _batch FROM team_totesys.fact_visit_head ORDER BY 1", &["7 | 3"]).await;
 }
