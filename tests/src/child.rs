@@ -10,13 +10,14 @@ use host_lambda::{Pipeline, Places, Retries};
 use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 use totesys_embedded_s3::EmbeddedS3;
-use totesys_lake::{BucketNames, Lake, LakeSettings};
+use totesys_lake::{Lake, LakeSettings};
 use totesys_postgres::ConnectionSettings;
 use totesys_publisher::Publisher;
 use totesys_sandbox::{Limits, PublisherKey};
 use totesys_source::SourceOptions;
 use totesys_warehouse::WarehouseOptions;
 
+use crate::lake::settings_for;
 use crate::{STARS, component, publisher};
 
 const VARIABLE: &str = "TOTESYS_TEST_RUN";
@@ -128,18 +129,15 @@ impl ChildRun {
     }
 
     async fn open_lake(&self) -> Result<(Lake, Option<EmbeddedS3>)> {
-        let buckets = BucketNames::with_prefix("totesys");
-        let (server, endpoint, keys) = match &self.lake {
+        let (settings, server) = match &self.lake {
             ChildLake::Folder(folder) => {
                 let server = EmbeddedS3::open(folder).await?;
-                let keys = (server.access_key().to_owned(), server.secret_key().to_owned());
-                let endpoint = server.endpoint().to_owned();
-                (Some(server), endpoint, keys)
+                (settings_for(&server), Some(server))
             }
-            ChildLake::Server(endpoint, access, secret) => (None, endpoint.clone(), (access.clone(), secret.clone())),
+            ChildLake::Server(endpoint, access, secret) => {
+                (LakeSettings::on_server("totesys", endpoint, access, secret), None)
+            }
         };
-        let settings =
-            LakeSettings { buckets, region: None, endpoint: Some(endpoint), credentials: Some(keys), lake_id: None };
         let lake = Lake::open(settings).await?;
         lake.create_buckets().await?;
         Ok((lake, server))

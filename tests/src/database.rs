@@ -1,5 +1,6 @@
-//! A database of its own for each test, on the server that `TOTESYS_TEST_SERVER` names.
+//! A database of its own for each test, on the server that `TOTESYS_TEST_SERVER` names or on one of the test's own.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,8 @@ const SERVER: &str = "TOTESYS_TEST_SERVER";
 pub struct TestDatabase {
     server_url: String,
     settings: ConnectionSettings,
+    /// Whether its server is the test's own and takes all its databases with it.
+    goes_with_server: bool,
 }
 
 impl TestDatabase {
@@ -21,19 +24,41 @@ impl TestDatabase {
     /// # Panics
     /// Without a usable test server.
     pub async fn create() -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
         let server_url = std::env::var(SERVER).unwrap_or_else(|_| {
             panic!("{SERVER} is not set: there is no PostgreSQL to test with; hint: run `cargo xtask test`")
         });
+        Self::create_at(&server_url, false).await
+    }
+
+    /// Creates an empty database on a server of the test's own, with which it goes.
+    ///
+    /// # Panics
+    /// When the server cannot be used.
+    pub async fn create_on(server_url: &str) -> Self {
+        Self::create_at(server_url, true).await
+    }
+
+    /// The same database on another server of the test's own, such as a replica.
+    ///
+    /// # Panics
+    /// When the URL cannot be used.
+    #[must_use]
+    pub fn on_server(&self, server_url: &str) -> Self {
+        let settings = server_settings(server_url).with_database(self.settings.database());
+        Self { server_url: server_url.to_owned(), settings, goes_with_server: true }
+    }
+
+    async fn create_at(server_url: &str, goes_with_server: bool) -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let name = format!("totesys_test_{}_{started}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let server = server_settings(&server_url);
+        let server = server_settings(server_url);
         let admin = connect(&server).await;
         admin
             .batch_execute(&format!("CREATE DATABASE {}", quote_identifier(&name)))
             .await
             .unwrap_or_else(|error| panic!("the test server refused to create a database: {error}"));
-        Self { server_url, settings: server.with_database(&name) }
+        Self { server_url: server_url.to_owned(), settings: server.with_database(&name), goes_with_server }
     }
 
     /// How to connect to this database, as the server's superuser.
@@ -63,6 +88,26 @@ impl TestDatabase {
         connect(&self.settings).await
     }
 
+    /// Every table and view of the warehouse's schemas with its rows as sorted text, less the columns named.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub async fn contents_without(&self, columns: &[&str]) -> BTreeMap<String, Vec<String>> {
+        let session = self.connect().await;
+        let tables = "SELECT format('%I.%I', table_schema, table_name),
+                        string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position)
+                      FROM information_schema.columns
+                      WHERE table_schema LIKE 'totesys%' AND column_name <> ALL ($1) GROUP BY 1 ORDER BY 1";
+        let mut contents = BTreeMap::new();
+        for row in session.query(tables, &[&columns]).await.expect("the catalogue can be read") {
+            let (table, kept): (String, String) = (row.get(0), row.get(1));
+            let query = format!("SELECT ROW({kept})::text FROM {table} ORDER BY 1");
+            let rows = session.query(&query, &[]).await.unwrap_or_else(|error| panic!("{error:?}\n{query}"));
+            contents.insert(table, rows.iter().map(|row| row.get(0)).collect());
+        }
+        contents
+    }
+
     /// Runs one or more statements, each committed on its own, over a new connection.
     ///
     /// # Panics
@@ -77,6 +122,9 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        if self.goes_with_server {
+            return;
+        }
         let server = server_settings(&self.server_url);
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_identifier(self.settings.database()));
         // A thread of its own, because a runtime cannot block inside the test's runtime.
@@ -98,7 +146,7 @@ fn tracing_free_note(name: &str) {
 
 fn server_settings(url: &str) -> ConnectionSettings {
     ConnectionSettings::parse(url, &|name| std::env::var(name).ok())
-        .unwrap_or_else(|error| panic!("{SERVER} cannot be used: {error}"))
+        .unwrap_or_else(|error| panic!("the test server's URL cannot be used: {error}"))
 }
 
 async fn connect(settings: &ConnectionSettings) -> Connection {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use tempfile::TempDir;
 use totesys_embedded_s3::EmbeddedS3;
-use totesys_lake::{Bucket, BucketNames, Lake, LakeSettings};
+use totesys_lake::{Bucket, Lake, LakeSettings};
 
 /// A lake in a temporary folder, with its server and its six buckets; gone when dropped.
 pub struct LocalLake {
@@ -54,12 +54,6 @@ pub fn resealed(record: &str) -> Vec<u8> {
     totesys_lake::seal_record(format!("{}{}", &record[..start], &record[end..]).as_bytes()).to_vec()
 }
 
-fn settings_for(server: &EmbeddedS3) -> LakeSettings {
-    LakeSettings {
-        buckets: BucketNames::with_prefix("totesys"),
-        region: None,
-        endpoint: Some(server.endpoint().to_owned()),
-        credentials: Some((server.access_key().to_owned(), server.secret_key().to_owned())),
-        lake_id: None,
-    }
+pub(crate) fn settings_for(server: &EmbeddedS3) -> LakeSettings {
+    LakeSettings::on_server("totesys", server.endpoint(), server.access_key(), server.secret_key())
 }

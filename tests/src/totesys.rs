@@ -12,28 +12,11 @@ use totesys_lake::{Bucket, Lake};
 use totesys_postgres::quote_identifier;
 use totesys_publisher::Publisher;
 use totesys_sandbox::Limits;
+use totesys_simulate::{SCHEMA, TABLES};
 use totesys_source::SourceOptions;
 use totesys_warehouse::WarehouseOptions;
 
 use crate::{LocalLake, STARS, TestDatabase, component, publisher};
-
-/// The source's tables, as `import` makes them.
-const SCHEMA: &str = include_str!("../../xtask/schema/totesys.sql");
-
-/// In the order in which they can be filled.
-const TABLES: &[&str] = &[
-    "address",
-    "currency",
-    "department",
-    "design",
-    "payment_type",
-    "counterparty",
-    "staff",
-    "sales_order",
-    "purchase_order",
-    "transaction",
-    "payment",
-];
 
 /// What the source holds at first.
 #[derive(Clone, Copy)]
@@ -69,9 +52,21 @@ impl Totesys {
     /// # Panics
     /// When anything of that fails.
     pub async fn start(data: Data) -> Self {
+        Box::pin(Self::over(filled_source(data).await)).await
+    }
+
+    /// Starts one whose source is on a server of the test's own.
+    ///
+    /// # Panics
+    /// When anything of that fails.
+    pub async fn start_on(server_url: &str, data: Data) -> Self {
+        Box::pin(Self::over(filled(TestDatabase::create_on(server_url).await, data).await)).await
+    }
+
+    async fn over(source: TestDatabase) -> Self {
         // The first test compiles the components, the others wait for it.
         static PUBLISHING: Mutex<()> = Mutex::const_new(());
-        let (source, warehouse) = (filled_source(data).await, TestDatabase::create().await);
+        let warehouse = TestDatabase::create().await;
         let local = LocalLake::start().await.expect("a lake can be made");
         let lake = Arc::new(Lake::open(local.settings()).await.expect("the lake can be opened"));
         let (key, cache) = publisher();
@@ -103,6 +98,16 @@ impl Totesys {
         let source = full.as_ref().and(self.places.source.clone());
         let places = Places { source, warehouse: Some(warehouse.settings()), ..self.places.clone() };
         pipeline(&self.lake, &places, Limits::default()).with_full(full.unwrap_or_default())
+    }
+
+    /// Reads the same database of another server from now on.
+    ///
+    /// # Panics
+    /// When the URL cannot be used.
+    pub fn move_source(&mut self, server_url: &str) {
+        self.source = self.source.on_server(server_url);
+        self.places.source = Some(self.source.settings());
+        self.pipeline = pipeline(&self.lake, &self.places, Limits::default());
     }
 
     /// Does something to the file behind the first object with a prefix; gives the object's key.
@@ -212,7 +217,10 @@ fn warehouse_options() -> WarehouseOptions {
 /// # Panics
 /// When it cannot be made.
 pub async fn filled_source(data: Data) -> TestDatabase {
-    let source = TestDatabase::create().await;
+    filled(TestDatabase::create().await, data).await
+}
+
+async fn filled(source: TestDatabase, data: Data) -> TestDatabase {
     source.execute(SCHEMA).await;
     match data {
         Data::Empty => {}

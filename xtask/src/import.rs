@@ -14,28 +14,11 @@ use futures_util::{SinkExt, pin_mut};
 use serde::Serialize;
 use tokio_postgres::Transaction;
 use totesys_postgres::{ConnectionSettings, PostgresError, qualified, quote_identifier};
+use totesys_simulate::{SCHEMA, TABLES};
 
 use crate::hint::advise;
 use crate::progress::Progress;
 use csv_file::CsvFile;
-
-/// Types, tables and keys of the source.
-const SCHEMA: &str = include_str!("../schema/totesys.sql");
-
-/// The tables in write order: each one after those it refers to.
-const TABLES: [&str; 11] = [
-    "address",
-    "currency",
-    "department",
-    "design",
-    "payment_type",
-    "counterparty",
-    "staff",
-    "sales_order",
-    "purchase_order",
-    "transaction",
-    "payment",
-];
 
 /// What an import brought in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use host_lambda::settings::Settings;
 use host_lambda::{Observer, Pipeline, Places};
 use totesys_embedded_s3::EmbeddedS3;
-use totesys_lake::{BucketNames, Lake, LakeSettings};
+use totesys_lake::{Lake, LakeSettings};
 use totesys_postgres::ConnectionSettings;
 use totesys_publisher::{Publication, Publisher};
 use totesys_sandbox::PublisherKey;
@@ -161,13 +161,7 @@ impl Place {
 }
 
 fn local(prefix: &str, server: &EmbeddedS3) -> LakeSettings {
-    LakeSettings {
-        buckets: BucketNames::with_prefix(prefix),
-        region: Some("eu-west-2".into()),
-        endpoint: Some(server.endpoint().to_owned()),
-        credentials: Some((server.access_key().to_owned(), server.secret_key().to_owned())),
-        lake_id: None,
-    }
+    LakeSettings::on_server(prefix, server.endpoint(), server.access_key(), server.secret_key())
 }
 
 /// This machine's publisher key; made on first use, for its owner's eyes only.

@@ -8,8 +8,7 @@ use arrow_array::RecordBatch;
 use star_contract::{Column, Input};
 use totesys_failpoint as failpoint;
 use totesys_lake::{
-    Bucket, DEFAULT_PART_BYTES, OpenRow, OpenRows, ParquetRoller, Part, PartSpec, TableEntry, keys, read_parquet, runs,
-    sha256_hex,
+    Bucket, DEFAULT_PART_BYTES, OpenRow, OpenRows, ParquetRoller, Part, PartSpec, TableEntry, keys, runs, sha256_hex,
 };
 
 use super::flow::Flow;
@@ -42,9 +41,8 @@ pub(super) async fn keep(
         let mut keeper = Keeper { flow, input, known, rows: Vec::new(), kept: Vec::new() };
         for of_file in of_table.chunk_by(|a, b| a.file == b.file) {
             let Some(file) = of_file.first().and_then(|row| table.files.get(row.file)) else { continue };
-            let bytes = flow.lake.read_file(Bucket::Ingestion, file).await?;
             let (mut first, mut wanted) = (0, of_file.iter().peekable());
-            for rows in read_parquet(bytes, &table.columns, ROWS)? {
+            for rows in flow.lake.read_rows(Bucket::Ingestion, file, &table.columns, ROWS).await? {
                 let rows = rows?;
                 let chosen = keeper.choose(&rows, first, &mut wanted, &refused.codes)?;
                 first += rows.num_rows() as u64;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use star_contract::{Column, Delivery, Input};
 use tokio::runtime::Handle;
-use totesys_lake::{BatchNumber, Bucket, OpenRow, OpenRows, TableEntry, read_parquet};
+use totesys_lake::{BatchNumber, Bucket, OpenRow, OpenRows, TableEntry};
 
 use super::flow::Flow;
 use super::refusals::RefusedChange;
@@ -44,9 +44,8 @@ pub(super) fn mark(
         for (number, file) in table.files.iter().enumerate() {
             let refused = refused.iter().filter(|row| (row.input, row.file) == (index, number)).map(|row| row.row);
             let refused: BTreeSet<u64> = refused.collect();
-            let bytes = runtime.block_on(flow.lake.read_file(Bucket::Ingestion, file))?;
             let mut first = 0;
-            for rows in read_parquet(bytes, &keys.columns, ROWS)? {
+            for rows in runtime.block_on(flow.lake.read_rows(Bucket::Ingestion, file, &keys.columns, ROWS))? {
                 let rows = rows?;
                 let Some(of) = RowKeys::of(&rows, &input.key) else { break };
                 for row in (0..rows.num_rows()).filter(|row| !refused.contains(&(first + *row as u64))) {

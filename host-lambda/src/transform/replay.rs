@@ -10,9 +10,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use star_contract::{Column, Delivery, Input, MAX_PUSH_ROWS};
 use tokio::runtime::Handle;
-use totesys_lake::{
-    BatchNumber, Bucket, OpenRow, OpenRows, Released, TableEntry, TableOutput, read_parquet, sha256_hex,
-};
+use totesys_lake::{BatchNumber, Bucket, OpenRow, OpenRows, Released, TableEntry, TableOutput, sha256_hex};
 use totesys_sandbox::{Loaded, Transformer};
 use tracing::Span;
 
@@ -124,8 +122,8 @@ fn snapshots(flow: &Flow, runtime: &Handle, tables: &[TableEntry]) -> Result<Vec
     let inputs = flow.description.inputs.iter().zip(tables);
     for (input, table) in inputs.filter(|(input, _)| input.delivery == Delivery::Snapshot) {
         for file in &table.files {
-            let bytes = runtime.block_on(flow.lake.read_file(Bucket::Ingestion, file))?;
-            for rows in read_parquet(bytes, &input.columns, MAX_PUSH_ROWS)? {
+            let read = flow.lake.read_rows(Bucket::Ingestion, file, &input.columns, MAX_PUSH_ROWS);
+            for rows in runtime.block_on(read)? {
                 let pieces = pieces(rows?).into_iter().filter(|(_, rows)| fits(rows));
                 snapshots.extend(pieces.map(|(_, rows)| (input.table.clone(), rows)));
             }

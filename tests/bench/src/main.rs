@@ -14,7 +14,7 @@ use host_lambda::settings::Settings;
 use host_lambda::{Extraction, Pipeline, Places};
 use serde_json::{Value, json};
 use totesys_embedded_s3::EmbeddedS3;
-use totesys_lake::{BucketNames, Lake, LakeSettings};
+use totesys_lake::{Lake, LakeSettings};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -90,11 +90,5 @@ fn pipeline(lake: &Arc<Lake>, settings: &Settings) -> Result<Pipeline> {
 }
 
 fn local(prefix: &str, server: &EmbeddedS3) -> LakeSettings {
-    LakeSettings {
-        buckets: BucketNames::with_prefix(prefix),
-        region: Some("eu-west-2".into()),
-        endpoint: Some(server.endpoint().to_owned()),
-        credentials: Some((server.access_key().to_owned(), server.secret_key().to_owned())),
-        lake_id: None,
-    }
+    LakeSettings::on_server(prefix, server.endpoint(), server.access_key(), server.secret_key())
 }

@@ -23,5 +23,5 @@ pub use fill::{FillReport, fill};
 pub use moment::Moment;
 pub use random::Random;
 pub use rates::Rates;
-pub use schema::prepare;
+pub use schema::{SCHEMA, TABLES, prepare};
 pub use simulator::{Simulator, Start};

@@ -8,10 +8,10 @@ use crate::random::Random;
 use crate::session::Session;
 
 /// The source's tables, as `import` makes them.
-pub(crate) const SCHEMA: &str = include_str!("../../../xtask/schema/totesys.sql");
+pub const SCHEMA: &str = include_str!("../../../xtask/schema/totesys.sql");
 
 /// The tables in write order: each one after those it refers to.
-pub(crate) const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 11] = [
     "address",
     "currency",
     "department",

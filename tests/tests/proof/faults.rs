@@ -13,14 +13,19 @@ use world::{Ended, World};
 /// Scenarios at a time: each has up to two processes at work.
 const AT_ONCE: usize = 2;
 
+/// What there is after runs that nothing disturbs.
+async fn undisturbed() -> world::State {
+    let world = World::new().await;
+    for changes in world::CHANGES {
+        world.source.execute(changes).await;
+        assert_eq!(world.run(None).await, Ended::Well);
+    }
+    world.state().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_each_failpoint_and_run_again_it_ends_as_if_undisturbed() {
-    let undisturbed = World::new().await;
-    for changes in world::CHANGES {
-        undisturbed.source.execute(changes).await;
-        assert_eq!(undisturbed.run(None).await, Ended::Well);
-    }
-    let expected = undisturbed.state().await;
+    let expected = undisturbed().await;
     let outcomes = stream::iter(ALL.iter().copied()).map(|failpoint| {
         let expected = &expected;
         async move {
@@ -101,12 +106,7 @@ async fn a_run_that_slept_through_another_commits_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_at_the_same_time_double_and_lose_nothing() {
-    let undisturbed = World::new().await;
-    for changes in world::CHANGES {
-        undisturbed.source.execute(changes).await;
-        assert_eq!(undisturbed.run(None).await, Ended::Well);
-    }
-    let expected = undisturbed.state().await;
+    let expected = undisturbed().await;
     for at_once in [2, 8] {
         let mut world = World::new().await;
         world.share_lake().await;
@@ -143,8 +143,7 @@ async fn a_full_disk_is_an_error_and_nothing_is_lost() {
     world.source.execute(world::CHANGES[0]).await;
     // The client tries a put four times, and a fifth is another object.
     for put in [1, 9, 25] {
-        let plan: Vec<String> = vec![format!("s3:put=disk-full@{put}")];
-        let ended = world.run(Some(&plan[0])).await;
+        let ended = world.run(Some(&format!("s3:put=disk-full@{put}"))).await;
         assert!(matches!(ended, Ended::Well | Ended::Badly(_)), "{ended:?}");
     }
     assert_eq!(world.run(None).await, Ended::Well);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::SimpleQueryMessage;
-use totesys_simulate::{Counts, Moment, Rates, SimulateError, Simulator, Start, fill, prepare};
+use totesys_simulate::{Counts, Moment, Rates, SimulateError, Simulator, Start, TABLES, fill, prepare};
 use totesys_tests::{Data, TestDatabase, Totesys};
 
 /// A source without tables, with a simulator that begins on a Monday.
@@ -31,24 +31,10 @@ async fn number(database: &TestDatabase, query: &str) -> u64 {
 async fn content(database: &TestDatabase) -> BTreeMap<&'static str, Vec<String>> {
     let mut content = BTreeMap::new();
     for table in TABLES {
-        content.insert(*table, texts(database, &format!("SELECT t::text FROM {table} t ORDER BY 1")).await);
+        content.insert(table, texts(database, &format!("SELECT t::text FROM {table} t ORDER BY 1")).await);
     }
     content
 }
-
-const TABLES: &[&str] = &[
-    "address",
-    "currency",
-    "department",
-    "design",
-    "payment_type",
-    "counterparty",
-    "staff",
-    "sales_order",
-    "purchase_order",
-    "transaction",
-    "payment",
-];
 
 /// A count of so many independent events is within four standard deviations of its mean 999,937 times in a million;
 /// with the seed fixed it always is or never.

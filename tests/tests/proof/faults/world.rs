@@ -23,6 +23,25 @@ pub(super) const CHANGES: [&str; 2] = [
      DELETE FROM sales_order WHERE sales_order_id = 3",
 ];
 
+/// Columns that hold times of a run or names of attempts.
+const PASSING_COLUMNS: &[&str] = &[
+    "lake_id",
+    "stamped_at",
+    "snapshot_at",
+    "loaded_at",
+    "attempt",
+    "valid_from",
+    "valid_to",
+    "deleted_at",
+    "_deleted_at",
+    "_noticed_at",
+    "_snapshot_at",
+    "_overtaken_at",
+    "system_identifier",
+    "database",
+    "definition",
+];
+
 /// How a run ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -99,30 +118,10 @@ impl World {
 
     /// What warehouse, lake and ledger hold.
     pub(super) async fn state(&self) -> State {
-        let mut state = State::new();
-        for (table, columns) in self.columns().await {
-            let query = format!("SELECT ROW({columns})::text FROM {table} ORDER BY 1");
-            let connection = self.warehouse.connect().await;
-            let rows = connection.query(&query, &[]).await.unwrap_or_else(|error| panic!("{error:?} {query}"));
-            state.insert(table, rows.iter().map(|row| row.get(0)).collect());
-        }
+        let mut state = self.warehouse.contents_without(PASSING_COLUMNS).await;
         let buckets = self.folder.path().join("lake/buckets");
         objects(&buckets, &buckets, &mut state);
         state
-    }
-
-    /// Every table and view of the warehouse, with the columns that do not hold times of a run or names of attempts.
-    async fn columns(&self) -> Vec<(String, String)> {
-        let query = "SELECT format('%I.%I', table_schema, table_name), string_agg(quote_ident(column_name), ', '
-                              ORDER BY ordinal_position)
-                     FROM information_schema.columns
-                     WHERE table_schema LIKE 'totesys%'
-                       AND column_name NOT IN ('lake_id', 'stamped_at', 'snapshot_at', 'loaded_at', 'attempt', 'valid_from',
-                         'valid_to', 'deleted_at', '_deleted_at', '_noticed_at', '_snapshot_at', '_overtaken_at',
-                         'system_identifier', 'database', 'definition')
-                     GROUP BY 1 ORDER BY 1";
-        let rows = self.warehouse.connect().await.query(query, &[]).await.unwrap();
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 }
 
