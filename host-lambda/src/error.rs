@@ -198,6 +198,23 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// It and its causes in one sentence, without row values: errors of this workspace show none.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut sentence = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let words = error.to_string();
+            // Some errors repeat what they were caused by.
+            if !sentence.ends_with(&words) {
+                sentence.push_str(": ");
+                sentence.push_str(&words);
+            }
+            cause = error.source();
+        }
+        sentence
+    }
+
     /// What the reader can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -83,6 +83,7 @@ impl From<Failure> for Diagnostic {
             HostError::TooManyRefused { .. } => "Refused",
             _ => "Catalog",
         };
-        Self { error_type: kind.to_owned(), error_message: error.to_string() }
+        let hint = error.hint().map_or_else(String::new, |hint| format!(" (hint: {hint})"));
+        Self { error_type: kind.to_owned(), error_message: format!("{}{hint}", error.sentence()) }
     }
 }

@@ -79,6 +79,13 @@ impl Cluster {
         format!("postgresql://{SUPERUSER}@{socket}:{}/{}", self.listening.port, percent_encoded(database))
     }
 
+    /// The folder with all programs of its server's version: the one it was found in may hold links to a few.
+    pub(crate) fn binaries(&self) -> PathBuf {
+        let server = self.binaries.join("postgres").canonicalize();
+        let folder = server.ok().and_then(|server| server.parent().map(Path::to_owned));
+        folder.unwrap_or_else(|| self.binaries.clone())
+    }
+
     /// Creates a database if it is missing.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
         let mut tests = cmd!(shell, "{cargo} test --workspace --locked {more...}")
             .quiet()
             .env("TOTESYS_TEST_SERVER", &url)
+            // Some tests start servers of their own.
+            .env("TOTESYS_PG_BIN", cluster.binaries())
             .env("TOTESYS_TEST_COMPONENTS", &folder);
         if !arguments.no_snapshot {
             tests = tests.env("TOTESYS_TEST_SNAPSHOT", &snapshot);
