@@ -36,8 +36,10 @@ pub(crate) enum Stage {
     Load,
     /// `psql` copies the same rows into the same table.
     Copy,
-    /// A run that finds nothing.
+    /// A run that finds nothing, though the server was at work.
     Empty,
+    /// A run that finds nothing on a server on which nothing has ended.
+    Quiet,
     /// A run that finds 10,000 changes.
     Changes,
 }
@@ -52,6 +54,7 @@ impl Stage {
             Self::Load => "load",
             Self::Copy => "write floor",
             Self::Empty => "empty run",
+            Self::Quiet => "empty run, idle server",
             Self::Changes => "10,000 changes",
         }
     }
@@ -62,7 +65,7 @@ impl Stage {
             Self::Floor | Self::Extract => &[],
             Self::Transform | Self::Component => &[Self::Extract],
             Self::Load => &[Self::Extract, Self::Transform],
-            Self::Copy | Self::Empty | Self::Changes => &[Self::Extract, Self::Transform, Self::Load],
+            Self::Copy | Self::Empty | Self::Quiet | Self::Changes => &[Self::Extract, Self::Transform, Self::Load],
         }
     }
 
@@ -76,7 +79,7 @@ impl Stage {
             Self::Component => (&[C::Totesys], &[]),
             Self::Load => (&[C::Totesys], &[C::DuckDb]),
             Self::Copy => (&[C::Psql, C::PsqlNoKey], &[]),
-            Self::Empty => (&[C::Totesys], &[]),
+            Self::Empty | Self::Quiet => (&[C::Totesys], &[]),
             Self::Changes => (&[C::Totesys], &[C::DuckDb]),
         };
         ours.iter().chain(others.iter().filter(|_| peers)).copied().collect()

@@ -89,7 +89,7 @@ impl Report {
     pub(super) fn add(&mut self, stage: Stage, who: Contestant, runs: Vec<Measured>) {
         let Ok(median) = median(runs.clone()) else { return };
         let bytes = match stage {
-            Stage::Empty | Stage::Changes => None,
+            Stage::Empty | Stage::Quiet | Stage::Changes => None,
             _ => Some(self.heap_bytes as f64),
         };
         self.lines.push(Line {
