@@ -15,7 +15,7 @@ use crate::settings::Host;
 
 /// How long the server may go on filling the socket before it is read again. A server sends 8 KiB at a time: to be
 /// woken for each costs both sides more than the work itself.
-const GATHERING: Duration = Duration::from_micros(150);
+const GATHERING: Duration = Duration::from_micros(300);
 
 /// A read of at least so much is followed by the next one at once.
 const PLENTY: usize = 64 * 1024;
