@@ -132,7 +132,13 @@ impl Drop for TestDatabase {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async { connect(&server).await.batch_execute(&drop).await.map_err(std::io::Error::other) })
         });
-        if !matches!(dropped.join(), Ok(Ok(()))) {
+        // The server waits until each of its sessions has taken note, so tasks with one have to go on meanwhile.
+        let runtime = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
+        let dropped = match runtime {
+            Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| dropped.join()),
+            _ => dropped.join(),
+        };
+        if !matches!(dropped, Ok(Ok(()))) {
             tracing_free_note(self.settings.database());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use arrow_array::RecordBatch;
@@ -78,8 +78,13 @@ impl Context<'_> {
 
     async fn portion(&self, reading: &Reading<'_>, portion: &Portion) -> Result<Ingested, HostError> {
         let (sender, batches) = mpsc::sync_channel(QUEUE);
-        let writer = tokio::task::spawn_blocking(self.writer(reading, portion, batches));
+        let whole = Arc::new(AtomicBool::new(false));
+        let writer = tokio::task::spawn_blocking(self.writer(reading, portion, batches, Arc::clone(&whole)));
+        // The writer waits for this one too, so it sees whether everything came.
+        let open = sender.clone();
         let read = self.snapshot.read(reading.table, reading.mode, portion, sender).await;
+        whole.store(read.is_ok(), Ordering::Release);
+        drop(open);
         let written = writer.await.map_err(|_| HostError::Worker)?;
         // A writer that failed lets the reader fail too; its own words say more.
         let (files, mut keys) = written?;
@@ -90,12 +95,14 @@ impl Context<'_> {
         Ok(Ingested { rows, files, refused, recent_xids, keys, keys_unknown: unread.is_none() })
     }
 
-    /// Encoding keeps a thread busy, so it gets one of its own.
+    /// Encoding keeps a thread busy, so it gets one of its own. What is not `whole` when the batches end, because the
+    /// reader failed or was dropped with its extraction, is not worth a file.
     fn writer(
         &self,
         reading: &Reading<'_>,
         portion: &Portion,
         batches: mpsc::Receiver<RecordBatch>,
+        whole: Arc<AtomicBool>,
     ) -> impl FnOnce() -> Result<(Vec<FileEntry>, KeyTally), HostError> + Send + 'static {
         let table = reading.table;
         let columns = match portion {
@@ -133,7 +140,9 @@ impl Context<'_> {
                 }
                 roller.push(&rows)?.map(&mut store).transpose()?;
             }
-            roller.finish()?.map(&mut store).transpose()?;
+            if whole.load(Ordering::Acquire) {
+                roller.finish()?.map(&mut store).transpose()?;
+            }
             Ok((files, tally))
         }
     }

@@ -24,6 +24,8 @@ const GOALS: &[Goal] = &[
     Goal::Memory(Stage::Transform, 250.0),
     Goal::Ratio(Stage::Component, Contestant::Native, 1.3),
     Goal::Ratio(Stage::Load, Contestant::DuckDb, 1.0),
+    // 512 MiB.
+    Goal::Memory(Stage::Load, 536.9),
     Goal::Seconds(Stage::Empty, 0.5),
     Goal::Seconds(Stage::Changes, 1.0),
 ];
