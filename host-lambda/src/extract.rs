@@ -119,7 +119,11 @@ impl Pipeline {
         let batch = previous.as_ref().map_or(BatchNumber::FIRST, |manifest| manifest.batch.next());
         let taken_at = Micros(snapshot.taken_at());
         let found = snapshot.baseline().clone();
-        if replay.is_none() && self.nothing_ended_since(&found, &modes, previous.as_deref(), before.as_ref()).await? {
+        if replay.is_none()
+            && self
+                .nothing_ended_since(&found, &modes, (previous.as_deref(), before.as_ref()), pinned.record.number)
+                .await?
+        {
             snapshot.close().await?;
             return self.note_check(&found, previous.as_deref(), attempt, (started_at, taken_at), drift).await;
         }

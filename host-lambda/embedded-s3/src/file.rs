@@ -14,8 +14,23 @@ use tokio::task::JoinHandle;
 /// Read or written at once: each piece goes to a thread that may block.
 const PIECE: usize = 1 << 20;
 
-/// Names a file under way; only one server writes into a folder.
-static UNDER_WAY: AtomicU64 = AtomicU64::new(0);
+/// What the name of a file under way begins with.
+const UNDER_WAY: &str = ".under-way-";
+
+/// Numbers files under way; only one server writes into a folder.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Removes what a server that was killed had under way. A file may have become an object already: it has two names
+/// then, and writing to the one would change the other.
+pub(crate) fn clear(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNDER_WAY) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
 
 /// A file that becomes an object when it is whole, and is gone otherwise.
 pub(crate) struct Unfinished {
@@ -32,9 +47,10 @@ impl Unfinished {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let name = format!(".under-way-{}", UNDER_WAY.fetch_add(1, Ordering::Relaxed));
-        let unfinished = Self { path: folder.join(name), finished: false };
-        let mut file = File::create(&unfinished.path)?;
+        let path = folder.join(format!("{UNDER_WAY}{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        // Never one that is there: it may be an object's other name.
+        let mut file = File::create_new(&path)?;
+        let unfinished = Self { path, finished: false };
         let (mut pieces, mut held) = (Vec::new(), 0);
         loop {
             let piece = body.next().await.transpose().map_err(io::Error::other)?;
@@ -68,7 +84,7 @@ impl Unfinished {
         }
         match std::fs::hard_link(&self.path, place) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !place.is_dir() => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -77,7 +93,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.finished {
-            // Left behind it takes room and does no harm.
+            // What is left behind the next server removes.
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -12,7 +12,7 @@ use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 
 use crate::EmbeddedS3Error;
-use crate::file::{Content, Unfinished};
+use crate::file::{self, Content, Unfinished};
 
 /// The library names a file of its own after bucket and key, in base64 and with 46 bytes around them, and no file
 /// name may be longer than 255 bytes.
@@ -26,6 +26,7 @@ pub(crate) struct Objects {
 
 impl Objects {
     pub(crate) fn open(buckets: &Path) -> Result<Self, EmbeddedS3Error> {
+        file::clear(buckets).map_err(EmbeddedS3Error::file("clear", buckets))?;
         let files = FileSystem::new(buckets)
             .map_err(|error| EmbeddedS3Error::Store { folder: buckets.to_owned(), source: Box::new(error.into()) })?;
         Ok(Self { files, folder: buckets.to_owned() })
@@ -59,12 +60,12 @@ impl S3 for Objects {
             return Err(s3_error!(NotImplemented, "this server takes no if-match"));
         }
         let Some(body) = body else { return Err(s3_error!(IncompleteBody)) };
-        let unfinished = Unfinished::write(&self.folder, body).await.map_err(in_file)?;
+        let unfinished = Unfinished::write(&self.folder, body).await.map_err(not_written)?;
         if content_length.is_some_and(|length| unfinished.length().ok() != u64::try_from(length).ok()) {
             return Err(s3_error!(IncompleteBody));
         }
         let new = if_none_match.is_some();
-        if unfinished.finish(&self.folder.join(bucket).join(key), new).map_err(in_file)? {
+        if unfinished.finish(&self.folder.join(bucket).join(key), new).map_err(not_written)? {
             Ok(S3Response::new(PutObjectOutput::default()))
         } else {
             Err(s3_error!(PreconditionFailed, "the object is there already"))
@@ -77,7 +78,7 @@ impl S3 for Objects {
             return self.files.get_object(request).await;
         }
         let place = self.folder.join(&request.input.bucket).join(&request.input.key);
-        let (content, length) = Content::open(place).await.map_err(in_file)?;
+        let (content, length) = Content::open(place).await.map_err(not_read)?;
         Ok(S3Response::new(GetObjectOutput {
             body: Some(StreamingBlob::wrap(content)),
             content_length: i64::try_from(length).ok(),
@@ -111,7 +112,11 @@ impl S3 for Objects {
     }
 }
 
-fn in_file(error: io::Error) -> S3Error {
+fn not_written(error: io::Error) -> S3Error {
+    s3_error!(error, InternalError)
+}
+
+fn not_read(error: io::Error) -> S3Error {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => s3_error!(error, NoSuchKey),
         _ => s3_error!(error, InternalError),

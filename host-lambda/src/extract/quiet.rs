@@ -16,10 +16,14 @@ impl Pipeline {
         &self,
         found: &Baseline,
         modes: &BTreeMap<String, ReadMode>,
-        previous: Option<&Manifest>,
-        before: Option<&Baseline>,
+        (previous, before): (Option<&Manifest>, Option<&Baseline>),
+        catalog: u64,
     ) -> Result<bool, HostError> {
         let (Some(previous), Some(before)) = (previous, before) else { return Ok(false) };
+        // Under another record batch and checks may have looked at other tables.
+        if previous.catalog != catalog {
+            return Ok(false);
+        }
         let all_since = modes.values().all(|mode| matches!(mode, ReadMode::Since { .. }));
         // What a replica has replayed is another question.
         if !all_since || !found.is_settled() || found.in_recovery || before.in_recovery {

@@ -31,8 +31,9 @@ pub(crate) struct Suspended {
 }
 
 struct ForeignKey {
-    /// Its column, if it has but one.
+    /// Its column, if it has but one, and the table it points at if that is beside the fact.
     column: Option<String>,
+    target: Option<String>,
     statement: String,
 }
 
@@ -58,8 +59,10 @@ pub(crate) async fn suspend(work: &Work<'_>, shape: &Shape) -> Result<Option<Sus
     let (mut keys_and_indexes, mut foreign_keys, mut take_away) = (Vec::new(), Vec::new(), String::new());
     let keys = format!(
         "SELECT k.conname::text, pg_get_constraintdef(k.oid), k.contype = 'f',
-                CASE WHEN cardinality(k.conkey) = 1 THEN a.attname::text END
-         FROM pg_constraint k LEFT JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+                CASE WHEN cardinality(k.conkey) = 1 THEN a.attname::text END, t.relname::text
+         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+         LEFT JOIN pg_class t ON t.oid = k.confrelid AND t.relnamespace = c.relnamespace
+         LEFT JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
          WHERE k.conrelid = {literal}::regclass AND k.contype IN ('p', 'u', 'f')
          ORDER BY k.contype = 'f', k.conname"
     );
@@ -73,7 +76,7 @@ pub(crate) async fn suspend(work: &Work<'_>, shape: &Shape) -> Result<Option<Sus
         take_away.push_str(&format!("ALTER TABLE {table} DROP CONSTRAINT {name};"));
         let statement = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}");
         if key.get(2) {
-            foreign_keys.push(ForeignKey { column: key.get(3), statement });
+            foreign_keys.push(ForeignKey { column: key.get(3), target: key.get(4), statement });
         } else {
             keys_and_indexes.push(statement);
         }
@@ -131,8 +134,10 @@ pub(crate) async fn resume(
     let table = work.places.table(&shape.table);
     let Suspended { keys_and_indexes: mut strict, foreign_keys, seen } = suspended;
     let (mut restore, mut named) = (strict.clone(), Vec::new());
-    for ForeignKey { column, statement } in foreign_keys {
-        let reference = shape.references.iter().position(|reference| column.as_ref() == Some(&reference.column));
+    for ForeignKey { column, target, statement } in foreign_keys {
+        let reference = shape.references.iter().position(|reference| {
+            (column.as_ref(), target.as_ref()) == (Some(&reference.column), Some(&reference.table))
+        });
         let keys = reference.filter(|_| rows >= LEFT_TO_LATER).and_then(|reference| seen.named(reference));
         restore.push(match (&keys, statement.ends_with(NOT_VALID)) {
             (Some(_), false) => format!("{statement}{NOT_VALID}"),

@@ -17,6 +17,9 @@ use crate::{WarehouseError, bulk};
 /// About how many bytes are encoded before they are sent.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// After so many bytes a new COPY begins: `statement_timeout` counts against each, however large the table is.
+const MOST_BYTES: usize = 256 << 20;
+
 /// Where rows are copied to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -63,6 +66,7 @@ pub(crate) struct Copying {
     sink: Pin<Box<CopyInSink<Bytes>>>,
     encoder: CopyEncoder,
     out: BytesMut,
+    sent: usize,
 }
 
 impl Copying {
@@ -73,12 +77,12 @@ impl Copying {
         let mut encoder = CopyEncoder::new(&target.columns);
         let mut out = BytesMut::with_capacity(BUFFER_BYTES);
         encoder.begin(&mut out);
-        Ok(Self { table: shape.table.clone(), target, sink, encoder, out })
+        Ok(Self { table: shape.table.clone(), target, sink, encoder, out, sent: 0 })
     }
 
     /// Whether rows for `target` can go on here.
-    pub(crate) fn is_into(&self, target: &Target) -> bool {
-        self.target == *target
+    pub(crate) fn takes(&self, target: &Target) -> bool {
+        self.target == *target && self.sent < MOST_BYTES
     }
 
     /// Sends rows, numbered from `before` on.
@@ -95,6 +99,7 @@ impl Copying {
                 .encode(&slice, numbers, &mut self.out)
                 .map_err(|source| WarehouseError::Codec { table: shape.table.clone(), source: Box::new(source) })?;
             let encoded = self.out.split().freeze();
+            self.sent += encoded.len();
             self.sink.feed(encoded).await.map_err(while_doing("copying rows", &self.table))?;
             offset += slice.num_rows();
         }

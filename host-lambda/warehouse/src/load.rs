@@ -168,7 +168,7 @@ impl<'a> Load<'a> {
             return Ok(());
         }
         let copying = match self.copying.take() {
-            Some(copying) if copying.is_into(&target) => copying,
+            Some(copying) if copying.takes(&target) => copying,
             other => {
                 self.copying = other;
                 self.settle().await?;

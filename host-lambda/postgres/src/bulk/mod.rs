@@ -77,12 +77,15 @@ impl BulkConnection {
         let refused = decoder.take_refused();
         let mut rest = Vec::new();
         let summary = decoder.finish(&mut rest)?;
-        // The receiver may take its time.
-        let sent = tokio::task::spawn_blocking(move || rest.into_iter().try_for_each(|batch| batches.send(batch)));
-        match sent.await {
-            Ok(Ok(())) => Ok(CopiedOut { summary, refused }),
-            _ => Err(CopyOutError::ReceiverGone),
-        }
+        // The receiver may take its time, and the runtime's own threads may all be waiting for rows.
+        let (done, sent) = oneshot::channel();
+        let send = move || {
+            let taken = rest.into_iter().try_for_each(|batch| batches.send(batch)).is_ok();
+            // Whoever waited may be gone.
+            let _ = done.send(taken);
+        };
+        std::thread::Builder::new().spawn(send).map_err(|_| CopyOutError::ReceiverGone)?;
+        if sent.await == Ok(true) { Ok(CopiedOut { summary, refused }) } else { Err(CopyOutError::ReceiverGone) }
     }
 
     /// Waits for the stream's end; its content goes another way.
@@ -109,6 +112,8 @@ impl Deref for BulkConnection {
 
 impl Drop for BulkConnection {
     fn drop(&mut self) {
+        // In the middle of a COPY it would not notice before the end.
+        self.diversion.calm();
         self.driver.abort();
     }
 }
@@ -124,8 +129,15 @@ impl ConnectionSettings {
         let (send, opened) = oneshot::channel();
         let failed =
             |source| ConnectionError::Refused { place: self.to_string(), source: PostgresError::local(source) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let place = self.to_string();
         let work = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(source) => {
+                    let source = PostgresError::local(source);
+                    return drop(send.send(Err(ConnectionError::Refused { place, source })));
+                }
+            };
             runtime.block_on(async {
                 let diversion = Diversion::default();
                 let (client, driver) = match settings.first_open(&name, &diversion).await {
@@ -163,7 +175,7 @@ impl ConnectionSettings {
         let place = || self.to_string();
         let unreachable =
             |source| ConnectionError::Unreachable { place: place(), source: PostgresError::local(source) };
-        let socket = Socket::connect(&self.host, self.port, diversion.set.clone()).await.map_err(unreachable)?;
+        let socket = Socket::connect(&self.host, self.port, diversion.streams.clone()).await.map_err(unreachable)?;
         let config = self.config(application_name, transport.driver_mode());
         let explain = |error| self.explain(error);
         let (Transport::Tls(_), Host::Tcp(name)) = (transport, &self.host) else {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use crate::settings::Host;
 
@@ -49,7 +49,7 @@ impl Socket {
                 (Stream::Unix(UnixStream::from_std(stream)?), direct)
             }
             Host::Tcp(name) => {
-                let stream = TcpStream::connect((name.as_str(), port)).await?.into_std()?;
+                let stream = connect_tcp(name, port).await?.into_std()?;
                 stream.set_nodelay(true)?;
                 let direct = OwnedFd::from(stream.try_clone()?);
                 (Stream::Tcp(TcpStream::from_std(stream)?), direct)
@@ -70,13 +70,29 @@ impl Socket {
                     waited += 1;
                     self.last = 0;
                 }
-                read => {
-                    self.last = *read.as_ref().unwrap_or(&PLENTY);
-                    return read;
+                Ok(read) => {
+                    // Who asks for little, as TLS does, and gets it, is not ahead of the server.
+                    self.last = if read == buffer.len() { PLENTY } else { read };
+                    return Ok(read);
                 }
+                Err(error) => return Err(error),
             }
         }
     }
+}
+
+/// Connects to the first of a name's addresses that takes it. A peer that is gone is noticed though nothing is sent.
+async fn connect_tcp(name: &str, port: u16) -> io::Result<TcpStream> {
+    let mut refused = None;
+    for address in tokio::net::lookup_host((name, port)).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_keepalive(true)?;
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address")))
 }
 
 impl AsyncRead for Socket {

@@ -48,19 +48,23 @@ impl Course {
 #[derive(Clone, Default)]
 pub(super) struct Diversion {
     course: Arc<Mutex<Option<Course>>>,
-    /// Whether there is one, for the socket.
-    pub(super) set: Arc<AtomicBool>,
+    /// Whether rows come, for the socket.
+    pub(super) streams: Arc<AtomicBool>,
 }
 
 impl Diversion {
     pub(super) fn set(&self, course: Course) {
         *self.lock() = Some(course);
-        self.set.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn take(&self) -> Option<Course> {
-        self.set.store(false, Ordering::Relaxed);
+        self.calm();
         self.lock().take()
+    }
+
+    /// Has the socket read as any other, so that its task takes note of what is asked of it.
+    pub(super) fn calm(&self) {
+        self.streams.store(false, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Course>> {
@@ -80,13 +84,15 @@ pub(super) struct Tap<S> {
     passing: usize,
     /// Bytes of the message at hand that are rows.
     diverting: usize,
+    /// Whether the message before was rows.
+    streaming: bool,
 }
 
 impl<S> Tap<S> {
     /// `preamble` is the number of bytes before the first message.
     pub(super) fn new(stream: S, diversion: Diversion, preamble: usize) -> Self {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        Self { stream, diversion, buffer, start: 0, end: 0, passing: preamble, diverting: 0 }
+        Self { stream, diversion, buffer, start: 0, end: 0, passing: preamble, diverting: 0, streaming: false }
     }
 
     /// The stream, which has been read no further than its messages were taken.
@@ -108,8 +114,16 @@ impl<S> Tap<S> {
         };
         if diverts && kind == COPY_DATA {
             self.start += head.len();
+            if !self.streaming {
+                self.streaming = true;
+                self.diversion.streams.store(true, Ordering::Relaxed);
+            }
             self.diverting = content;
         } else {
+            if self.streaming {
+                self.streaming = false;
+                self.diversion.calm();
+            }
             self.passing = head.len() + content;
         }
         Ok(true)

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use bytes::Bytes;
 use totesys_embedded_s3::EmbeddedS3;
-use totesys_lake::{Bucket, Lake, LakeError};
+use totesys_lake::{Bucket, Lake, LakeError, LakeSettings};
 use totesys_tests::LocalLake;
 
 #[tokio::test]
@@ -40,6 +40,33 @@ async fn what_a_killed_server_left_is_no_obstacle() {
     let server = EmbeddedS3::open(folder.path()).await.unwrap();
     assert!(server.is_server());
     assert_eq!(std::fs::read_to_string(folder.path().join("endpoint")).unwrap(), server.endpoint());
+}
+
+#[tokio::test]
+async fn an_object_whose_server_was_killed_as_it_was_made_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async || {
+        let server = EmbeddedS3::open(folder.path()).await.unwrap();
+        let (access, secret) = (server.access_key(), server.secret_key());
+        let lake = Lake::open(LakeSettings::on_server("totesys", server.endpoint(), access, secret)).await.unwrap();
+        (server, lake)
+    };
+    let (server, lake) = open().await;
+    lake.create_buckets().await.unwrap();
+    lake.put_new(Bucket::Code, "first", Bytes::from_static(b"as it was"), "text/plain").await.unwrap();
+    drop(server);
+    // Killed between giving the file its place and taking its other name away.
+    let buckets = folder.path().join("buckets");
+    for number in 0..8 {
+        let other_name = buckets.join(format!(".under-way-{number}"));
+        std::fs::hard_link(buckets.join("totesys-code/first"), other_name).unwrap();
+    }
+    let (_server, lake) = open().await;
+    for key in ["second", "third", "fourth"] {
+        lake.put_new(Bucket::Code, key, Bytes::from_static(b"another"), "text/plain").await.unwrap();
+    }
+    assert_eq!(lake.get(Bucket::Code, "first").await.unwrap(), "as it was");
+    assert_eq!(lake.get(Bucket::Code, "fourth").await.unwrap(), "another");
 }
 
 #[tokio::test]
