@@ -197,24 +197,22 @@ pub enum HostError {
     UnknownStar(String),
 }
 
-impl HostError {
-    /// It and its causes in one sentence, without row values: errors of this workspace show none.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let mut sentence = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let words = error.to_string();
-            // Some errors repeat what they were caused by.
-            if !sentence.ends_with(&words) {
-                sentence.push_str(": ");
-                sentence.push_str(&words);
-            }
-            cause = error.source();
+/// An error and its causes in one sentence; a cause that only repeats what was said is left out.
+#[must_use]
+pub fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !said.contains(&words) {
+            said = format!("{said}: {words}");
         }
-        sentence
+        cause = error.source();
     }
+    said
+}
 
+impl HostError {
     /// What the reader can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

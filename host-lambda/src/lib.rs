@@ -22,7 +22,7 @@ mod tables;
 pub mod telemetry;
 mod transform;
 
-pub use error::HostError;
+pub use error::{HostError, sentence};
 pub use extract::{Extraction, Full, TableExtraction};
 pub use history::FactHistory;
 pub use load::StarLoad;

@@ -84,6 +84,6 @@ impl From<Failure> for Diagnostic {
             _ => "Catalog",
         };
         let hint = error.hint().map_or_else(String::new, |hint| format!(" (hint: {hint})"));
-        Self { error_type: kind.to_owned(), error_message: format!("{}{hint}", error.sentence()) }
+        Self { error_type: kind.to_owned(), error_message: format!("{}{hint}", host_lambda::sentence(&error)) }
     }
 }

@@ -65,19 +65,6 @@ pub(crate) fn words(error: &anyhow::Error) -> Option<&str> {
     })
 }
 
-/// The error and its causes in one sentence; a cause that only repeats what was said is left out.
-pub(crate) fn sentence(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
-        if said.is_empty() {
-            cause
-        } else if said.contains(&cause) {
-            said
-        } else {
-            format!("{said}: {cause}")
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use anyhow::Context as _;

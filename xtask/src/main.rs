@@ -88,7 +88,7 @@ async fn perform(arguments: &Arguments) -> Result<()> {
 
 /// Says what went wrong and what to do about it.
 fn report(error: &anyhow::Error) {
-    say(&format!("error: {}", hint::sentence(error)));
+    say(&format!("error: {}", host_lambda::sentence(error.as_ref())));
     if let Some(words) = hint::words(error) {
         say(&format!("component: {words}"));
     }

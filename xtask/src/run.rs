@@ -49,7 +49,7 @@ pub(crate) fn print(report: RunReport, took: Duration, json: bool) -> Result<()>
         let failures: Vec<Value> = report
             .failures
             .iter()
-            .map(|failure| json!({ "star": failure.star, "error": failure.error.sentence(), "hint": failure.error.hint() }))
+            .map(|failure| json!({ "star": failure.star, "error": host_lambda::sentence(&failure.error), "hint": failure.error.hint() }))
             .collect();
         let mut value = serde_json::to_value(&report)?;
         value["failures"] = json!(failures);
