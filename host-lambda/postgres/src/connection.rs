@@ -96,17 +96,32 @@ impl ConnectionSettings {
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(&self, application_name: &str) -> Result<Connection, ConnectionError> {
-        let (first, second) = self.transports();
-        match (self.connect_over(first, application_name).await, second) {
-            (Err(error), Some(second)) if may_want_other_transport(&error) => {
-                self.connect_over(second, application_name).await
+        self.by_transport(|transport| self.connect_over(transport, application_name)).await
+    }
+
+    /// Opens as `sslmode` wants it, within the time that settings allow.
+    pub(crate) async fn by_transport<T, F>(&self, open: impl Fn(Transport) -> F) -> Result<T, ConnectionError>
+    where
+        F: Future<Output = Result<T, ConnectionError>>,
+    {
+        let opening = async {
+            let (first, second) = self.transports();
+            match (open(first).await, second) {
+                // pg_hba.conf may admit encrypted connections only.
+                (Err(ConnectionError::WrongPassword { .. } | ConnectionError::Refused { .. }), Some(second)) => {
+                    open(second).await
+                }
+                (settled, _) => settled,
             }
-            (settled, _) => settled,
+        };
+        match tokio::time::timeout(self.connect_timeout, opening).await {
+            Ok(settled) => settled,
+            Err(_) => Err(ConnectionError::TimedOut { place: self.to_string(), waited: self.connect_timeout }),
         }
     }
 
     /// What `sslmode` asks for, and what to try when the server refuses that.
-    pub(crate) fn transports(&self) -> (Transport, Option<Transport>) {
+    fn transports(&self) -> (Transport, Option<Transport>) {
         match (&self.host, self.tls.mode) {
             (Host::Unix(_), _) | (_, SslMode::Disable) => (Transport::Plain, None),
             (_, SslMode::Allow) => (Transport::Plain, Some(Transport::Tls(DriverSslMode::Require))),
@@ -116,29 +131,15 @@ impl ConnectionSettings {
     }
 
     async fn connect_over(&self, transport: Transport, application_name: &str) -> Result<Connection, ConnectionError> {
-        self.in_time(async {
-            let config = self.config(application_name, transport.driver_mode());
-            let explain = |error| self.explain(error);
-            if let Transport::Plain = transport {
-                let (client, driver) = config.connect(NoTls).await.map_err(explain)?;
-                return Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: None });
-            }
-            let tls = MakeRustlsConnect::new(self.tls.client_config()?);
-            let (client, driver) = config.connect(tls.clone()).await.map_err(explain)?;
-            Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: Some(tls) })
-        })
-        .await
-    }
-
-    /// Gives up when it takes longer than settings allow.
-    pub(crate) async fn in_time<T>(
-        &self,
-        connecting: impl Future<Output = Result<T, ConnectionError>>,
-    ) -> Result<T, ConnectionError> {
-        match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Ok(settled) => settled,
-            Err(_) => Err(ConnectionError::TimedOut { place: self.to_string(), waited: self.connect_timeout }),
+        let config = self.config(application_name, transport.driver_mode());
+        let explain = |error| self.explain(error);
+        if let Transport::Plain = transport {
+            let (client, driver) = config.connect(NoTls).await.map_err(explain)?;
+            return Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: None });
         }
+        let tls = MakeRustlsConnect::new(self.tls.client_config()?);
+        let (client, driver) = config.connect(tls.clone()).await.map_err(explain)?;
+        Ok(Connection { client, driver: tokio::spawn(drive(driver)), tls: Some(tls) })
     }
 
     pub(crate) fn config(&self, application_name: &str, mode: DriverSslMode) -> Config {
@@ -184,11 +185,6 @@ impl ConnectionSettings {
             _ => ConnectionError::Refused { place, source },
         }
     }
-}
-
-/// Whether another transport may be let in: pg_hba.conf may admit encrypted connections only.
-pub(crate) fn may_want_other_transport(error: &ConnectionError) -> bool {
-    matches!(error, ConnectionError::WrongPassword { .. } | ConnectionError::Refused { .. })
 }
 
 pub(crate) async fn drive(driver: impl Future<Output = Result<(), tokio_postgres::Error>>) {

@@ -17,7 +17,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::connection::{Transport, drive, may_want_other_transport};
+use crate::connection::{Transport, drive};
 use crate::settings::{ConnectionSettings, Host};
 use crate::{CodecError, ConnectionError, CopyDecoder, DecodeSummary, PostgresError, RefusedValue};
 
@@ -140,7 +140,8 @@ impl ConnectionSettings {
             };
             runtime.block_on(async {
                 let diversion = Diversion::default();
-                let (client, driver) = match settings.first_open(&name, &diversion).await {
+                let opening = settings.by_transport(|transport| settings.open(transport, &name, &diversion));
+                let (client, driver) = match opening.await {
                     Ok(opened) => opened,
                     // Whoever asked may have given up.
                     Err(error) => return drop(send.send(Err(error))),
@@ -154,16 +155,6 @@ impl ConnectionSettings {
         };
         std::thread::Builder::new().name("postgres-bulk".to_owned()).spawn(work).map_err(failed)?;
         opened.await.unwrap_or_else(|_| Err(failed(io::Error::other("the thread ended"))))
-    }
-
-    async fn first_open(&self, name: &str, diversion: &Diversion) -> Result<(Client, Driver), ConnectionError> {
-        let (first, second) = self.transports();
-        match (self.in_time(self.open(first, name, diversion)).await, second) {
-            (Err(error), Some(second)) if may_want_other_transport(&error) => {
-                self.in_time(self.open(second, name, diversion)).await
-            }
-            (settled, _) => settled,
-        }
     }
 
     async fn open(
