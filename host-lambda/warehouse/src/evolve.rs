@@ -324,14 +324,11 @@ fn observing_batches(shape: &Shape, places: &Places) -> String {
     format!(
         "ALTER TABLE {head} ADD COLUMN _batch bigint;
          UPDATE {head} h SET _batch = coalesce(
-             (SELECT w._batch FROM {waiting} w WHERE w._record_id = h._record_id),
-             (SELECT l.batch FROM {fact_loads} l WHERE l.fact = {name} AND l.first_id <= h._record_id
-              ORDER BY l.first_id DESC LIMIT 1));
+             (SELECT w._batch FROM {waiting} w WHERE w._record_id = h._record_id), {loaded_in});
          ALTER TABLE {head} ALTER COLUMN _batch SET NOT NULL",
         head = places.side(&shape.head()),
         waiting = places.side(&shape.waiting()),
-        fact_loads = places.side("fact_loads"),
-        name = quote_literal(&shape.table),
+        loaded_in = shape.loaded_in(places, "h._record_id"),
     )
 }
 

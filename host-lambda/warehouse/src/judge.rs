@@ -89,7 +89,7 @@ fn late(work: &Work<'_>, shape: &Shape) -> String {
     format!(
         "CASE WHEN c._batch < {batch} THEN coalesce(h._batch, {loaded_in}) > c._batch ELSE false END",
         batch = work.batch.number,
-        loaded_in = shape.loaded_in(work.places, "f"),
+        loaded_in = shape.loaded_in(work.places, &format!("f.{}", shape.id())),
     )
 }
 

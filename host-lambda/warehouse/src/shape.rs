@@ -159,27 +159,26 @@ impl Shape {
     /// Joins that tell what observed the version `alias` of this fact: the row it waited as, `w`, if it did, and
     /// the load that gave it its record id, `l`.
     pub(crate) fn observed_by(&self, places: &Places, alias: &str) -> String {
+        let record_id = format!("{alias}.{}", self.id());
         format!(
-            "LEFT JOIN LATERAL (
-                 SELECT o.batch, o.snapshot_at FROM {fact_loads} o
-                 WHERE o.fact = {name} AND o.first_id <= {alias}.{id} ORDER BY o.first_id DESC LIMIT 1
-             ) l ON true
-             LEFT JOIN {waiting} w ON w._record_id = {alias}.{id}",
-            fact_loads = places.side("fact_loads"),
-            name = quote_literal(&self.table),
-            id = self.id(),
+            "LEFT JOIN LATERAL ({load}) l ON true
+             LEFT JOIN {waiting} w ON w._record_id = {record_id}",
+            load = self.load_that_gave(places, &record_id, "o.batch, o.snapshot_at"),
             waiting = places.side(&self.waiting()),
         )
     }
 
-    /// The batch whose load gave the version `alias` of this fact its record id.
-    pub(crate) fn loaded_in(&self, places: &Places, alias: &str) -> String {
+    /// The batch whose load gave a version of this fact its record id.
+    pub(crate) fn loaded_in(&self, places: &Places, record_id: &str) -> String {
+        format!("({})", self.load_that_gave(places, record_id, "o.batch"))
+    }
+
+    fn load_that_gave(&self, places: &Places, record_id: &str, columns: &str) -> String {
         format!(
-            "(SELECT o.batch FROM {fact_loads} o
-              WHERE o.fact = {name} AND o.first_id <= {alias}.{id} ORDER BY o.first_id DESC LIMIT 1)",
+            "SELECT {columns} FROM {fact_loads} o
+             WHERE o.fact = {name} AND o.first_id <= {record_id} ORDER BY o.first_id DESC LIMIT 1",
             fact_loads = places.side("fact_loads"),
             name = quote_literal(&self.table),
-            id = self.id(),
         )
     }
 
@@ -194,7 +193,7 @@ impl Shape {
             key = self.key_list(""),
             f_key = self.key_list("f"),
             id = self.id(),
-            loaded_in = self.loaded_in(places, "f"),
+            loaded_in = self.loaded_in(places, &format!("f.{}", self.id())),
             fact = places.table(&self.table),
             f_same_k = self.same_key("f", "k"),
         )
