@@ -107,6 +107,30 @@ pub enum HostError {
         /// How many.
         rows: u64,
     },
+    /// A rebuild cannot be gone on with.
+    #[error("star `{star}`: another rebuild was begun, or another component is live by now")]
+    RebuildOvertaken {
+        /// The star.
+        star: String,
+    },
+    /// No rebuild of the star waits to be accepted.
+    #[error("star `{star}`: no rebuild was swapped in that is neither accepted nor undone")]
+    NoRebuild {
+        /// The star.
+        star: String,
+    },
+    /// Somebody published meanwhile.
+    #[error("catalog record {number} was published meanwhile")]
+    CatalogOvertaken {
+        /// The record.
+        number: u64,
+    },
+    /// A file is none that the lake's records list.
+    #[error("`{file}` is no file that a record of this lake lists")]
+    Unlisted {
+        /// The file.
+        file: String,
+    },
     /// Another run made the batch first.
     #[error("another run made batch {batch} first; nothing of this one counts")]
     Overtaken {
@@ -239,6 +263,14 @@ impl HostError {
             Self::UnreadableKeys { .. } => {
                 Some("the key's column holds values its described type cannot: correct the description".into())
             }
+            Self::RebuildOvertaken { star } => {
+                Some(format!("`cargo xtask transform rebuild --star {star}` begins again with what is live now"))
+            }
+            Self::NoRebuild { .. } => Some("`cargo xtask transform log` shows what was rebuilt".into()),
+            Self::CatalogOvertaken { .. } => Some("look at what is live now, then do it again".into()),
+            Self::Unlisted { .. } => Some(
+                "it was altered, belongs to another lake, or was left by an attempt that came to nothing".into(),
+            ),
             Self::Overtaken { .. } => Some("nothing is lost: the next run sees what this one saw".into()),
             Self::TableNotIngested { .. } | Self::NoManifest { .. } | Self::NoCatalogRecord { .. } => {
                 Some("the lake lost objects, or belongs to another version of the components".into())

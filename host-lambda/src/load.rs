@@ -11,7 +11,9 @@ use arrow_schema::ArrowError;
 use serde::Serialize;
 use star_contract::{Column, Description, Output};
 use totesys_failpoint as failpoint;
-use totesys_lake::{Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, TableOutput, TransformationRecord};
+use totesys_lake::{
+    Attempt, BatchNumber, Bucket, LoadRecord, LoadedTable, Micros, StarLedger, TableOutput, TransformationRecord,
+};
 use totesys_warehouse::{Begun, LedgerRow, Load, LoadReport, StarBatch, Warehouse};
 use tracing::{Instrument, info_span};
 
@@ -31,6 +33,13 @@ pub struct StarLoad {
     /// What it did, table by table.
     #[serde(flatten)]
     pub report: LoadReport,
+}
+
+/// Whether a load is one of the pipeline's, which the lake's ledger follows, or one of a rebuild's, beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    Yes,
+    No,
 }
 
 impl Pipeline {
@@ -62,7 +71,8 @@ impl Pipeline {
         pinned: &Pinned,
         star: &str,
     ) -> Result<Vec<StarLoad>, HostError> {
-        let Some(newest) = self.lake.newest_transformation(star).await?.map(|record| record.batch) else {
+        let Some(newest) = self.lake.newest_transformation(pinned.ledger(star)).await?.map(|record| record.batch)
+        else {
             return Ok(Vec::new());
         };
         let last = warehouse.loaded(star).await?;
@@ -71,11 +81,11 @@ impl Pipeline {
         }
         let mut next = match last {
             Some(last) => BatchNumber(last.batch).next(),
-            None => self.first_transformed(star, newest).await?,
+            None => self.first_transformed(&pinned.ledger(star), newest).await?,
         };
         let mut done = Vec::new();
         while next <= newest {
-            done.extend(self.load_one(warehouse, pinned, star, next).await?);
+            done.extend(self.load_one(warehouse, pinned, &pinned.ledger(star), next, Recorded::Yes).await?);
             next = next.next();
         }
         Ok(done)
@@ -86,21 +96,27 @@ impl Pipeline {
         &self,
         warehouse: &mut Warehouse,
         pinned: &Pinned,
-        star: &str,
+        ledger: &StarLedger,
         batch: BatchNumber,
+        recorded: Recorded,
     ) -> Result<Option<StarLoad>, HostError> {
-        let live = &pinned.entry(star)?.description;
-        let record = self.lake.transformation(star, batch).await?.ok_or(HostError::NoManifest { batch: batch.0 })?;
-        let span = info_span!("load", star, batch = batch.0);
-        Box::pin(self.load_batch(warehouse, live, &record)).instrument(span).await
+        let live = &pinned.entry(ledger.star())?.description;
+        let record = self.lake.transformation(ledger, batch).await?.ok_or(HostError::NoManifest { batch: batch.0 })?;
+        let span = info_span!("load", star = ledger.star(), batch = batch.0);
+        let loading = self.load_batch(warehouse, live, &record, (ledger.current(), recorded));
+        Box::pin(loading).instrument(span).await
     }
 
     /// Where the warehouse of a star begins: its oldest transformation.
-    pub(crate) async fn first_transformed(&self, star: &str, newest: BatchNumber) -> Result<BatchNumber, HostError> {
+    pub(crate) async fn first_transformed(
+        &self,
+        ledger: &StarLedger,
+        newest: BatchNumber,
+    ) -> Result<BatchNumber, HostError> {
         let mut first = newest;
         while first.0 > BatchNumber::FIRST.0 {
             let before = BatchNumber(first.0 - 1);
-            if self.lake.transformation(star, before).await?.is_none() {
+            if self.lake.transformation(ledger, before).await?.is_none() {
                 break;
             }
             first = before;
@@ -113,6 +129,7 @@ impl Pipeline {
         warehouse: &mut Warehouse,
         live: &Description,
         record: &TransformationRecord,
+        (generation, recorded): (u64, Recorded),
     ) -> Result<Option<StarLoad>, HostError> {
         let manifest = self.batch(record.batch).await?;
         let taken_at = manifest.taken_at;
@@ -120,6 +137,7 @@ impl Pipeline {
         let batch = StarBatch {
             star: record.star.clone(),
             batch: record.batch.0,
+            generation,
             snapshot_micros: taken_at.0,
             component_digest: record.digest.clone(),
             attempt: attempt.to_string(),
@@ -135,8 +153,10 @@ impl Pipeline {
             }
         };
         failpoint::pass("load:committed");
-        self.record_load(&record.star, record.batch, taken_at, loaded_tables(&report)).await?;
-        failpoint::pass("load:recorded");
+        if recorded == Recorded::Yes {
+            self.record_load(&record.star, record.batch, taken_at, loaded_tables(&report)).await?;
+            failpoint::pass("load:recorded");
+        }
         Ok(Some(StarLoad { star: record.star.clone(), batch: record.batch.0, report }))
     }
 

@@ -55,8 +55,12 @@ async fn pipeline(settings: &Settings, role: Role) -> Result<Pipeline, HostError
         warehouse_options: settings.warehouse_options(),
         publishers: settings.publishers()?,
     };
-    let pipeline = Pipeline::new(Arc::new(lake), places, settings.sandbox.clone(), Arc::new(()))?;
-    Ok(pipeline.with_quarantine(settings.quarantine))
+    let pipeline = Pipeline::new(Arc::new(lake), places, settings.limits(), Arc::new(()))?
+        .with_quarantine(settings.quarantine)
+        .with_automatic_rollback(settings.catalog.automatic_rollback)
+        // What a function keeps between the processes that it starts one after the other.
+        .with_artefacts_in(std::env::temp_dir().join("totesys-artefacts"));
+    Ok(pipeline)
 }
 
 async fn handle(pipeline: &Pipeline, role: Role, star: &str) -> Result<Value, HostError> {

@@ -1,13 +1,15 @@
 //! What the stages share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use totesys_lake::Lake;
 use totesys_postgres::ConnectionSettings;
-use totesys_sandbox::{Limits, PublicKey, Sandbox};
+use totesys_sandbox::{PublicKey, Sandbox, StarLimits};
 use totesys_source::SourceOptions;
 use totesys_warehouse::{LakeStamp, Warehouse, WarehouseOptions};
 
+use crate::artefacts::ArtefactFolder;
 use crate::settings::QuarantineSettings;
 use crate::{Full, HostError, Observer, Retries};
 
@@ -35,10 +37,12 @@ pub struct Pipeline {
     pub(crate) retries: Retries,
     pub(crate) full: Full,
     pub(crate) quarantine: QuarantineSettings,
+    pub(crate) artefacts: Option<ArtefactFolder>,
+    pub(crate) automatic_rollback: bool,
     source: Option<ConnectionSettings>,
     pub(crate) source_options: SourceOptions,
     warehouse: Option<ConnectionSettings>,
-    warehouse_options: WarehouseOptions,
+    pub(crate) warehouse_options: WarehouseOptions,
 }
 
 impl Pipeline {
@@ -49,7 +53,7 @@ impl Pipeline {
     pub fn new(
         lake: Arc<Lake>,
         places: Places,
-        limits: Limits,
+        limits: impl Into<StarLimits>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, HostError> {
         Ok(Self {
@@ -60,6 +64,8 @@ impl Pipeline {
             retries: Retries::default(),
             full: Full::No,
             quarantine: QuarantineSettings::default(),
+            artefacts: None,
+            automatic_rollback: false,
             source: places.source,
             source_options: places.source_options,
             warehouse: places.warehouse,
@@ -71,6 +77,19 @@ impl Pipeline {
     #[must_use]
     pub fn with_quarantine(self, quarantine: QuarantineSettings) -> Self {
         Self { quarantine, ..self }
+    }
+
+    /// The same with artefacts kept in a folder of this machine.
+    #[must_use]
+    pub fn with_artefacts_in(self, folder: PathBuf) -> Self {
+        Self { artefacts: Some(ArtefactFolder::new(folder)), ..self }
+    }
+
+    /// The same, going back to a star's former component when a new one fails on its first batch and the former does
+    /// not.
+    #[must_use]
+    pub fn with_automatic_rollback(self, automatic_rollback: bool) -> Self {
+        Self { automatic_rollback, ..self }
     }
 
     /// The same with other retries.
@@ -92,10 +111,19 @@ impl Pipeline {
 
     /// A connection to the warehouse, checked against the lake it is filled from.
     pub(crate) async fn warehouse(&self, stamp: &LakeStamp) -> Result<Warehouse, HostError> {
+        self.warehouse_at(stamp, &self.warehouse_options).await
+    }
+
+    /// The same in other schemas.
+    pub(crate) async fn warehouse_at(
+        &self,
+        stamp: &LakeStamp,
+        options: &WarehouseOptions,
+    ) -> Result<Warehouse, HostError> {
         let hint = "set it in totesys.toml, as TOTESYS_WAREHOUSE_URL or through PG* variables";
         let settings =
             self.warehouse.as_ref().ok_or(crate::settings::SettingsError::Missing { key: "warehouse.url", hint })?;
-        Ok(Warehouse::connect(settings, &self.warehouse_options, stamp).await?)
+        Ok(Warehouse::connect(settings, options, stamp).await?)
     }
 
     /// The lake's identity as the warehouse keeps it; none before the first batch.

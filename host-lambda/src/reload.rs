@@ -3,6 +3,7 @@
 use totesys_lake::BatchNumber;
 
 use crate::catalog::Pinned;
+use crate::load::Recorded;
 use crate::{HostError, Pipeline, StarLoad};
 
 impl Pipeline {
@@ -21,20 +22,21 @@ impl Pipeline {
         }
         let mut done = Vec::new();
         for (star, batch) in self.loads_in_order(&pinned).await? {
-            done.extend(self.load_one(&mut warehouse, &pinned, &star, batch).await?);
+            done.extend(self.load_one(&mut warehouse, &pinned, &pinned.ledger(&star), batch, Recorded::Yes).await?);
         }
         tracing::info!(loads = done.len(), "warehouse reloaded from the lake");
         Ok(done)
     }
 
     /// Every transformed batch of every star, as they were loaded; those that never were stand at the end.
-    async fn loads_in_order(&self, pinned: &Pinned) -> Result<Vec<(String, BatchNumber)>, HostError> {
+    pub(crate) async fn loads_in_order(&self, pinned: &Pinned) -> Result<Vec<(String, BatchNumber)>, HostError> {
         let mut loads = Vec::new();
         for (turn, star) in pinned.stars().into_iter().enumerate() {
-            let Some(newest) = self.lake.newest_transformation(star).await?.map(|record| record.batch) else {
+            let Some(newest) = self.lake.newest_transformation(pinned.ledger(star)).await?.map(|record| record.batch)
+            else {
                 continue;
             };
-            let mut batch = self.first_transformed(star, newest).await?;
+            let mut batch = self.first_transformed(&pinned.ledger(star), newest).await?;
             // A star's batches load in order, whatever a clock said.
             let mut latest = i64::MIN;
             while batch <= newest {

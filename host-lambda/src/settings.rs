@@ -2,6 +2,7 @@
 //!
 //! Every key can be overridden as `TOTESYS_<SECTION>_<KEY>`. `totesys.example.toml` documents them all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 use totesys_lake::{BucketNames, LakeSettings};
 use totesys_postgres::ConnectionSettings;
-use totesys_sandbox::{Limits, PublicKey};
+use totesys_sandbox::{LimitOverrides, Limits, PublicKey, StarLimits};
 use totesys_source::SourceOptions;
 use totesys_warehouse::WarehouseOptions;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub catalog: CatalogSettings,
     /// What a component may use.
     pub sandbox: Limits,
+    /// What differs for a star, by its name.
+    pub stars: BTreeMap<String, StarSettings>,
     /// How much of a batch may be refused.
     pub quarantine: QuarantineSettings,
     /// What is logged, and how.
@@ -97,6 +100,19 @@ pub struct LakeSection {
 pub struct CatalogSettings {
     /// The public keys (64 hexadecimal digits) whose signatures let a component in.
     pub publishers: Vec<String>,
+    /// The file of the private key that `cargo xtask` publishes with. The host never reads it.
+    pub key: Option<PathBuf>,
+    /// Whether a star goes back to its former component when a new one fails on its first batch and the former does
+    /// not. Default false.
+    pub automatic_rollback: bool,
+}
+
+/// `[stars.NAME]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StarSettings {
+    /// Limits in the place of those of `[sandbox]`.
+    pub sandbox: LimitOverrides,
 }
 
 /// `[quarantine]`: a star's batch of which more is refused is stopped before it is loaded.
@@ -326,6 +342,13 @@ impl Settings {
         }
     }
 
+    /// What each star's component may use.
+    #[must_use]
+    pub fn limits(&self) -> StarLimits {
+        let own = self.stars.iter().map(|(star, settings)| (star.clone(), settings.sandbox.clone()));
+        StarLimits { all: self.sandbox.clone(), stars: own.collect() }
+    }
+
     /// How the warehouse is written.
     #[must_use]
     pub fn warehouse_options(&self) -> WarehouseOptions {
@@ -381,9 +404,16 @@ fn connection(
 fn override_one(table: Table, name: &str, value: &str) -> Result<Table, SettingsError> {
     let invalid = |problem: &str| SettingsError::Invalid { place: name.to_owned(), problem: problem.to_owned() };
     let path = name.trim_start_matches("TOTESYS_").to_lowercase();
-    let (section, key) = path.split_once('_').ok_or_else(|| invalid("there is no such setting"))?;
     // A number, a truth value or a list is written as in the file; everything else is text.
     let literal = toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+    if path == "stars" {
+        // Stars' names are no part of a variable's: all of them come as one inline table.
+        let mut changed = table;
+        changed.insert(path, literal.ok_or_else(|| invalid("an inline table is expected, such as {NAME = {…}}"))?);
+        let checked = Value::Table(changed.clone()).try_into::<Settings>();
+        return checked.map(|_| changed).map_err(|error| invalid(&without_value(error.message())));
+    }
+    let (section, key) = path.split_once('_').ok_or_else(|| invalid("there is no such setting"))?;
     let candidates = literal.into_iter().filter(|value| !value.is_str()).chain([Value::String(value.to_owned())]);
     let mut problem = String::new();
     for candidate in candidates {
@@ -452,6 +482,19 @@ mod tests {
         assert_eq!(all.source.statement_timeout, defaults.source.statement_timeout);
         assert_eq!(all.warehouse.schema, defaults.warehouse.schema);
         parse(example, &[]).map(drop)
+    }
+
+    #[test]
+    fn a_star_has_limits_of_its_own() -> Result<(), SettingsError> {
+        let text = "[sandbox]\nmemory_bytes = 7\n[stars.visits.sandbox]\nfuel = 8\n";
+        let limits = parse(text, &[])?.limits();
+        assert_eq!((limits.of("visits").memory_bytes, limits.of("visits").fuel, limits.of("other").fuel), (7, 8, 0));
+        let limits = parse("", &[("TOTESYS_STARS", "{visits = {sandbox = {fuel = 9}}}")])?.limits();
+        assert_eq!(limits.of("visits").fuel, 9);
+        assert!(message("[stars.visits]\nsandbocks = 1\n", &[]).contains("line 2: unknown field `sandbocks`"));
+        assert!(message("[stars.visits.sandbox]\nfuell = 1\n", &[]).contains("unknown field `fuell`"));
+        assert!(message("", &[("TOTESYS_STARS", "visits")]).contains("TOTESYS_STARS: an inline table is expected"));
+        Ok(())
     }
 
     #[test]

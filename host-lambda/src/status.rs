@@ -77,6 +77,21 @@ pub struct StarStatus {
     pub waiting: u64,
     /// The batch that waits because too much of it was refused.
     pub stopped: Option<u64>,
+    /// The batch that waits because the live component failed on it.
+    pub failure: Option<StarTrouble>,
+}
+
+/// How a component failed on a batch; later ones wait behind it.
+#[derive(Debug, Serialize)]
+pub struct StarTrouble {
+    /// The batch.
+    pub batch: u64,
+    /// The component's digest.
+    pub digest: String,
+    /// Why.
+    pub reason: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
 }
 
 /// A live component.
@@ -105,10 +120,14 @@ impl Pipeline {
         let (loaded, tables) = self.warehouse_status().await?;
 
         let mut stars = Vec::new();
-        for (star, entry) in catalog.iter().flat_map(|record| &record.stars) {
-            let transformation = self.lake.newest_transformation(star).await?.map(|record| record.into_record());
+        for (record, star, entry) in
+            catalog.iter().flat_map(|record| record.stars.iter().map(move |(star, entry)| (record, star, entry)))
+        {
+            let transformation =
+                self.lake.newest_transformation(record.ledger(star)).await?.map(|record| record.into_record());
             let done = transformation.as_ref().map_or(0, |record| record.batch.0);
             let stopped = self.current_stop(star, done).await?.map(|stop| stop.batch.0);
+            let failure = self.lake.current_failure(star, done, &entry.digest).await?;
             let own = tables.iter().filter(|table| entry.description.output(&table.table).is_some());
             let in_warehouse = loaded.iter().find(|row| row.star == *star).map(|row| row.batch);
             let recorded = self.lake.newest_load(star).await?.map(|record| record.batch.0);
@@ -125,6 +144,12 @@ impl Pipeline {
                 open: transformation.as_ref().map(TransformationRecord::open_rows).unwrap_or_default(),
                 waiting: own.map(|table| table.waiting).sum(),
                 stopped,
+                failure: failure.map(|failure| StarTrouble {
+                    batch: failure.batch.0,
+                    digest: failure.digest,
+                    reason: failure.reason,
+                    at: failure.failed_at.0,
+                }),
                 refused: transformation.map(|record| record.refused_by_code).unwrap_or_default(),
             });
         }

@@ -4,7 +4,7 @@ mod flow;
 mod kept;
 mod outputs;
 mod overtaken;
-mod pushes;
+pub(crate) mod pushes;
 mod refusals;
 mod replay;
 
@@ -13,7 +13,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use totesys_failpoint as failpoint;
-use totesys_lake::{Attempt, BatchNumber, Committed, Manifest, Micros, TableEntry, TableOutput, TransformationRecord};
+use totesys_lake::{
+    Attempt, BatchNumber, Committed, Manifest, Micros, StarLedger, TableEntry, TableOutput, TransformationRecord, Used,
+};
+use totesys_sandbox::Usage;
 use tracing::{Instrument, info_span};
 
 use crate::catalog::Pinned;
@@ -59,19 +62,44 @@ impl Pipeline {
             return Ok(Vec::new());
         };
         let mut done = Vec::new();
-        let mut next = self.first_untransformed(star, newest).await?;
+        let ledger = pinned.ledger(star);
+        let mut next = self.first_untransformed(pinned, star, newest).await?;
         while next <= newest {
-            let span = info_span!("transform", star, batch = next.0);
-            done.push(Box::pin(self.transform_batch(pinned, star, next)).instrument(span).await?);
+            let outcome = self.transform_one(pinned, &ledger, next).await;
+            if let Err(error @ (HostError::Sandbox(_) | HostError::TooManyRefused { .. })) = &outcome {
+                self.component_failed(pinned, &ledger, next, error).await;
+            }
+            done.push(outcome?);
             next = next.next();
         }
         Ok(done)
     }
 
-    async fn first_untransformed(&self, star: &str, newest: BatchNumber) -> Result<BatchNumber, HostError> {
-        if let Some(last) = self.lake.newest_transformation(star).await? {
-            return Ok(last.batch.next());
+    /// Transforms one batch, which must be the next of the star's ledger.
+    pub(crate) async fn transform_one(
+        &self,
+        pinned: &Pinned,
+        ledger: &StarLedger,
+        batch: BatchNumber,
+    ) -> Result<StarTransformation, HostError> {
+        let span = info_span!("transform", star = ledger.star(), batch = batch.0);
+        Box::pin(self.transform_batch(pinned, ledger, batch)).instrument(span).await
+    }
+
+    async fn first_untransformed(
+        &self,
+        pinned: &Pinned,
+        star: &str,
+        newest: BatchNumber,
+    ) -> Result<BatchNumber, HostError> {
+        match self.lake.newest_transformation(pinned.ledger(star)).await? {
+            Some(last) => Ok(last.batch.next()),
+            None => self.first_known(star, newest).await,
         }
+    }
+
+    /// The first batch that was made under a catalog that knew the star, and since when it always did.
+    pub(crate) async fn first_known(&self, star: &str, newest: BatchNumber) -> Result<BatchNumber, HostError> {
         // A star begins with the first batch that was made under a catalog that knew it, which may be the next one.
         let mut first = newest.next();
         while first > BatchNumber::FIRST {
@@ -99,14 +127,14 @@ impl Pipeline {
     async fn transform_batch(
         &self,
         pinned: &Pinned,
-        star: &str,
+        ledger: &StarLedger,
         batch: BatchNumber,
     ) -> Result<StarTransformation, HostError> {
-        let started_at = Micros::now();
+        let (star, started_at) = (ledger.star(), Micros::now());
         let manifest = self.batch(batch).await?;
         let entry = pinned.entry(star)?;
         let attempt = Attempt::random()?;
-        let last = self.lake.newest_transformation(star).await?;
+        let last = self.lake.newest_transformation(ledger).await?;
         // Another component may make something else of inputs that did not change.
         let mut changed = last.as_ref().is_none_or(|last| last.digest != entry.digest);
         let mut inputs: Vec<TableEntry> = Vec::new();
@@ -134,12 +162,14 @@ impl Pipeline {
             observer: Arc::clone(&self.observer),
             description: Arc::new(entry.description.clone()),
             digest: entry.digest.clone(),
+            contract: entry.contract_version.clone(),
+            generation: ledger.current(),
             batch,
             taken_at: manifest.taken_at,
             attempt: attempt.clone(),
             limits: self.quarantine,
         });
-        let Produced { outputs, refused } = match &component {
+        let Produced { outputs, refused, used } = match &component {
             Some(component) if changed => flow.run(Arc::clone(component), inputs.clone()).await?,
             _ => Produced::default(),
         };
@@ -151,6 +181,7 @@ impl Pipeline {
             batch,
             star: star.to_owned(),
             attempt,
+            generation: ledger.current(),
             digest: entry.digest.clone(),
             version: entry.version.clone(),
             contract_version: entry.contract_version.clone(),
@@ -163,6 +194,8 @@ impl Pipeline {
             released: queue.released,
             released_rows: queue.released_rows,
             offered_under: Some(under),
+            limits: self.sandbox.limits(star).by_name(),
+            used: used.map(used_by),
             started_at,
             finished_at: Micros::now(),
         };
@@ -192,4 +225,12 @@ impl Pipeline {
 fn in_described_order(mut outputs: Vec<TableOutput>, description: &star_contract::Description) -> Vec<TableOutput> {
     outputs.sort_by_key(|output| description.outputs.iter().position(|described| described.table == output.table));
     outputs
+}
+
+fn used_by(usage: Usage) -> Used {
+    Used {
+        milliseconds: u64::try_from(usage.time.as_millis()).unwrap_or(u64::MAX),
+        memory_bytes: usage.memory_bytes,
+        fuel: usage.fuel,
+    }
 }

@@ -48,6 +48,9 @@ pub struct ChildRun {
     pub retries: bool,
     /// Whether to log everything, on stderr.
     pub trace: bool,
+    /// A star to rebuild instead of running.
+    #[serde(default)]
+    pub rebuild: Option<String>,
 }
 
 impl ChildRun {
@@ -62,6 +65,7 @@ impl ChildRun {
             patience_ms: 60_000,
             retries: false,
             trace: false,
+            rebuild: None,
         }
     }
 
@@ -121,6 +125,11 @@ impl ChildRun {
         };
         let retries = if self.retries { Retries::default() } else { Retries::NONE };
         let pipeline = Pipeline::new(lake, places, Limits::default(), Arc::new(()))?.with_retries(retries);
+        if let Some(star) = &self.rebuild {
+            let rebuilt = Box::pin(pipeline.rebuild(star, None)).await?;
+            Box::pin(pipeline.swap_rebuild(&rebuilt)).await?;
+            return Ok(serde_json::to_value(&rebuilt)?);
+        }
         let report = Box::pin(pipeline.run()).await?;
         match report.failures.first() {
             Some(failure) => bail!("star {}: {:?}", failure.star, failure.error),

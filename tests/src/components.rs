@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use totesys_publisher::compile;
+use totesys_publisher::{Publisher, compile};
 use totesys_sandbox::{ArtifactClaim, Digest, EngineKey, PublisherKey, VerifiedArtifact};
 
 /// The stars of Totesys, the owner of shared dimensions first.
@@ -40,17 +40,59 @@ pub fn publisher() -> (&'static PublisherKey, PathBuf) {
     (key, folder().join("artefacts"))
 }
 
+/// The publisher all tests publish with.
+///
+/// # Panics
+/// As [`publisher`].
+#[must_use]
+pub fn test_publisher() -> Publisher<'static> {
+    let (key, cache) = publisher();
+    Publisher::new(key, &cache)
+}
+
+/// The picky star, built with these manners.
+///
+/// # Panics
+/// When it was not built, or has no manners.
+#[must_use]
+pub fn picky(manners: &str) -> Vec<u8> {
+    let mut bytes = component("picky");
+    let mark = b"picky-manners:";
+    let at = bytes.windows(mark.len()).position(|window| window == mark).expect("it has manners") + mark.len();
+    bytes[at..at + manners.len()].copy_from_slice(manners.as_bytes());
+    bytes
+}
+
+/// Another build of a component that does the same: a section of it says which.
+///
+/// # Panics
+/// When the build's name is long.
+#[must_use]
+pub fn rebuilt(component: &[u8], build: &str) -> Vec<u8> {
+    let content = [b"\x05build".as_slice(), build.as_bytes()].concat();
+    let length = u8::try_from(content.len()).ok().filter(|length| *length < 128).expect("a short name");
+    [component, [0, length].as_slice(), content.as_slice()].concat()
+}
+
 /// A component compiled and signed for a star, whatever it says of itself.
 ///
 /// # Panics
 /// When it cannot be compiled.
 #[must_use]
 pub fn trusted(name: &str, star: &str) -> VerifiedArtifact {
-    let bytes = component(name);
+    trusted_bytes(&component(name), star)
+}
+
+/// The same of any component's bytes.
+///
+/// # Panics
+/// When they cannot be compiled.
+#[must_use]
+pub fn trusted_bytes(component: &[u8], star: &str) -> VerifiedArtifact {
     let (key, cache) = publisher();
-    let code = compiled(&bytes, &cache);
+    let code = compiled(component, &cache);
     let claim = ArtifactClaim {
-        component: Digest::of(&bytes),
+        component: Digest::of(component),
         star: star.to_owned(),
         version: "0.1.0".to_owned(),
         engine: EngineKey::current(),

@@ -9,7 +9,7 @@ mod portion;
 mod totesys;
 
 pub use child::{ChildLake, ChildRun};
-pub use components::{STARS, component, publisher, trusted};
+pub use components::{STARS, component, picky, publisher, rebuilt, test_publisher, trusted, trusted_bytes};
 pub use database::TestDatabase;
 pub use lake::{LocalLake, resealed};
 pub use portion::read_portion;

@@ -8,15 +8,15 @@ use futures_util::SinkExt;
 use host_lambda::{Full, Pipeline, Places, RunReport};
 use tokio::sync::Mutex;
 use tokio_postgres::SimpleQueryMessage;
-use totesys_lake::{Bucket, Lake};
+use totesys_lake::{Bucket, FileEntry, Lake};
 use totesys_postgres::quote_identifier;
-use totesys_publisher::Publisher;
-use totesys_sandbox::Limits;
+use totesys_publisher::{Publication, Publisher};
+use totesys_sandbox::{Limits, StarLimits};
 use totesys_simulate::{SCHEMA, TABLES};
 use totesys_source::SourceOptions;
 use totesys_warehouse::WarehouseOptions;
 
-use crate::{LocalLake, STARS, TestDatabase, component, publisher};
+use crate::{LocalLake, STARS, TestDatabase, component, publisher, test_publisher};
 
 /// What the source holds at first.
 #[derive(Clone, Copy)]
@@ -52,7 +52,15 @@ impl Totesys {
     /// # Panics
     /// When anything of that fails.
     pub async fn start(data: Data) -> Self {
-        Box::pin(Self::over(filled_source(data).await)).await
+        Box::pin(Self::over(filled_source(data).await, &stars())).await
+    }
+
+    /// Starts one with other components than the three stars.
+    ///
+    /// # Panics
+    /// When anything of that fails.
+    pub async fn start_with(data: Data, components: &[Vec<u8>]) -> Self {
+        Box::pin(Self::over(filled_source(data).await, components)).await
     }
 
     /// Starts one whose source is on a server of the test's own.
@@ -60,19 +68,18 @@ impl Totesys {
     /// # Panics
     /// When anything of that fails.
     pub async fn start_on(server_url: &str, data: Data) -> Self {
-        Box::pin(Self::over(filled(TestDatabase::create_on(server_url).await, data).await)).await
+        Box::pin(Self::over(filled(TestDatabase::create_on(server_url).await, data).await, &stars())).await
     }
 
-    async fn over(source: TestDatabase) -> Self {
+    async fn over(source: TestDatabase, components: &[Vec<u8>]) -> Self {
         // The first test compiles the components, the others wait for it.
         static PUBLISHING: Mutex<()> = Mutex::const_new(());
         let warehouse = TestDatabase::create().await;
         let local = LocalLake::start().await.expect("a lake can be made");
         let lake = Arc::new(Lake::open(local.settings()).await.expect("the lake can be opened"));
         let (key, cache) = publisher();
-        let components: Vec<_> = STARS.iter().map(|star| component(star)).collect();
         let turn = PUBLISHING.lock().await;
-        let published = Box::pin(Publisher::new(key, &cache).publish(&lake, &components, "test")).await;
+        let published = Box::pin(Publisher::new(key, &cache).publish(&lake, components, "test")).await;
         drop(turn);
         published.expect("the components can be published");
         let places = Places {
@@ -86,9 +93,18 @@ impl Totesys {
         Self { source, warehouse, lake, pipeline, places, local }
     }
 
+    /// Puts components live.
+    ///
+    /// # Panics
+    /// When they cannot be published.
+    pub async fn publish(&self, components: &[Vec<u8>], note: &str) -> Publication {
+        let published = Box::pin(test_publisher().publish(&self.lake, components, note)).await;
+        published.expect("the components can be published")
+    }
+
     /// Another pipeline over the same, with other limits.
     #[must_use]
-    pub fn pipeline_within(&self, limits: Limits) -> Pipeline {
+    pub fn pipeline_within(&self, limits: impl Into<StarLimits>) -> Pipeline {
         pipeline(&self.lake, &self.places, limits)
     }
 
@@ -98,6 +114,15 @@ impl Totesys {
         let source = full.as_ref().and(self.places.source.clone());
         let places = Places { source, warehouse: Some(warehouse.settings()), ..self.places.clone() };
         pipeline(&self.lake, &places, Limits::default()).with_full(full.unwrap_or_default())
+    }
+
+    /// Reads the source of another from now on.
+    ///
+    /// # Panics
+    /// When the sandbox does not start.
+    pub fn share_source(&mut self, other: &Self) {
+        self.places.source = Some(other.source.settings());
+        self.pipeline = pipeline(&self.lake, &self.places, Limits::default());
     }
 
     /// Reads the same database of another server from now on.
@@ -136,6 +161,20 @@ impl Totesys {
     #[must_use]
     pub fn file_of(&self, bucket: Bucket, key: &str) -> PathBuf {
         self.local.file_of(bucket, key)
+    }
+
+    /// What a Parquet file says of itself under a name.
+    ///
+    /// # Panics
+    /// When the file cannot be read.
+    pub async fn said_by_file(&self, bucket: Bucket, file: &FileEntry, name: &str) -> Option<String> {
+        let bytes = self.lake.read_file(bucket, file).await.expect("the file can be read");
+        // Two texts, one after the other, each after its field and its length.
+        let length = u8::try_from(name.len()).expect("a short name");
+        let mark = [[0x18, length].as_slice(), name.as_bytes(), [0x18].as_slice()].concat();
+        let at = bytes.windows(mark.len()).rposition(|window| window == mark)? + mark.len();
+        let value = bytes.get(at + 1..at + 1 + usize::from(bytes[at]))?;
+        String::from_utf8(value.to_vec()).ok()
     }
 
     /// Runs a batch in which no star may fail.
@@ -203,8 +242,12 @@ impl Totesys {
     }
 }
 
-fn pipeline(lake: &Arc<Lake>, places: &Places, limits: Limits) -> Pipeline {
+fn pipeline(lake: &Arc<Lake>, places: &Places, limits: impl Into<StarLimits>) -> Pipeline {
     Pipeline::new(Arc::clone(lake), places.clone(), limits, Arc::new(())).expect("the sandbox starts")
+}
+
+fn stars() -> Vec<Vec<u8>> {
+    STARS.iter().map(|star| component(star)).collect()
 }
 
 fn warehouse_options() -> WarehouseOptions {

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod transform;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,10 @@ use clap::{Args, Parser, Subcommand};
 use totesys_simulate::{Moment, Rates};
 
 use crate::bench::Stage;
+
+pub(crate) use transform::{
+    BuildCrate, Explain, Gc, Inspect, Keygen, Log, New, Plan, Publish, Rebuild, Record, Rollback, TestCases, Transform,
+};
 
 /// Totesys: keeps a star-schema warehouse true to an operational PostgreSQL database.
 #[derive(Debug, Parser)]
@@ -47,6 +53,9 @@ pub(crate) enum Verb {
     /// Look at rows that could not be transformed or loaded, and offer them again.
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Make, test, plan, publish and take back the components that compute the stars.
+    #[command(subcommand)]
+    Transform(Transform),
     /// Load a snapshot (a folder of eleven CSV files) into an empty source database.
     Import(Import),
     /// Let a source live for some minutes while runs are killed, connections cut and requests refused, then compare.
@@ -66,7 +75,7 @@ pub(crate) struct Output {
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
-    /// Build only this component; may be repeated.
+    /// Build only this component of the checkout; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) guest: Vec<String>,
 

@@ -1,5 +1,6 @@
 //! `bench`: every stage measured, and the same work done by other tools.
 
+mod costs;
 mod data;
 mod field;
 mod measure;
@@ -32,6 +33,12 @@ pub(crate) enum Stage {
     Transform,
     /// The component's code alone, in the sandbox and natively.
     Component,
+    /// The component compiled, and the compiled one loaded by a process that is new.
+    Loading,
+    /// One call with few rows and with many, and what epochs and fuel add to it.
+    Calls,
+    /// A component planned in the place of the live one, over 1,000,000 orders.
+    Plan,
     /// The star's Parquet into the warehouse.
     Load,
     /// `psql` copies the same rows into the same table.
@@ -51,6 +58,9 @@ impl Stage {
             Self::Extract => "extract",
             Self::Transform => "transform",
             Self::Component => "component",
+            Self::Loading => "component loading",
+            Self::Calls => "calls",
+            Self::Plan => "plan",
             Self::Load => "load",
             Self::Copy => "write floor",
             Self::Empty => "empty run",
@@ -62,8 +72,8 @@ impl Stage {
     /// The stages whose outcome this one works on.
     fn needs(self) -> &'static [Self] {
         match self {
-            Self::Floor | Self::Extract => &[],
-            Self::Transform | Self::Component => &[Self::Extract],
+            Self::Floor | Self::Extract | Self::Loading | Self::Plan => &[],
+            Self::Transform | Self::Component | Self::Calls => &[Self::Extract],
             Self::Load => &[Self::Extract, Self::Transform],
             Self::Copy | Self::Empty | Self::Quiet | Self::Changes => &[Self::Extract, Self::Transform, Self::Load],
         }
@@ -76,7 +86,9 @@ impl Stage {
             Self::Floor => (&[C::Psql, C::PsqlTwoRanges], &[]),
             Self::Extract => (&[C::Totesys], &[C::DuckDb, C::ConnectorX]),
             Self::Transform => (&[C::Totesys], &[C::Polars, C::DuckDb]),
-            Self::Component => (&[C::Totesys], &[]),
+            Self::Component | Self::Plan => (&[C::Totesys], &[]),
+            // Their figures are no rows in so many seconds.
+            Self::Loading | Self::Calls => (&[], &[]),
             Self::Load => (&[C::Totesys], &[C::DuckDb]),
             Self::Copy => (&[C::Psql, C::PsqlNoKey], &[]),
             Self::Empty | Self::Quiet => (&[C::Totesys], &[]),
@@ -132,6 +144,12 @@ pub(crate) async fn bench(settings: Settings, arguments: &Bench) -> Result<()> {
         let measured = asked.contains(&stage);
         if !measured && !asked.iter().any(|asked| asked.needs().contains(&stage)) {
             continue;
+        }
+        match stage {
+            // Nothing needs these, so they are measured.
+            Stage::Loading => report.add_loading(field.loading().await?),
+            Stage::Calls => report.add_calls(field.calls().await?),
+            _ => {}
         }
         let contestants = stage.contestants(arguments.peers && measured);
         let rounds = if measured { ROUNDS } else { 1 };

@@ -48,12 +48,12 @@ pub(crate) async fn demo(mut settings: Settings) -> Result<()> {
     start_afresh(&settings).await?;
     let place = Place::open(settings, true).await?;
     let sample = workspace().join("tests/data/sample");
-    let imported = import(&sample, &place.source, &place.settings.source.schema, &Progress::new()).await?;
+    let imported = import(&sample, place.source()?, &place.settings.source.schema, &Progress::new()).await?;
     let rows: u64 = imported.tables.iter().map(|table| table.rows).sum();
     println!("source: {rows} rows in {} tables", imported.tables.len());
 
     say("\n2. the components: compiled to WebAssembly, signed, published (the first time takes minutes)");
-    place.publish().await?;
+    place.make_ready().await?;
     let watch = Arc::new(Watch::new(Progress::new()));
     let pipeline = place.pipeline(watch.clone())?;
 
@@ -61,7 +61,7 @@ pub(crate) async fn demo(mut settings: Settings) -> Result<()> {
     batch(&pipeline, &watch).await?;
 
     say("\n4. the source changes");
-    change(&place.source).await?;
+    change(place.source()?).await?;
 
     say("\n5. the second batch: what changed, and nothing else");
     batch(&pipeline, &watch).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn demo(mut settings: Settings) -> Result<()> {
     batch(&pipeline, &watch).await?;
 
     say("\n7. what the warehouse says");
-    questions::ask(&place.warehouse, &place.settings.warehouse.schema).await?;
+    questions::ask(place.warehouse()?, &place.settings.warehouse.schema).await?;
     say("");
     println!("files: {}", demo_lake().join("buckets").display());
     println!("more:  `cargo xtask status --demo`, `cargo xtask run --demo`, and the demo again starts afresh");

@@ -1,27 +1,29 @@
 //! Building the WASM components: compiled for `wasm32-unknown-unknown`, then made into components.
 
+mod compile;
 mod component;
 mod sources;
 mod stamp;
+mod star_crate;
 mod toolchain;
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
-use xshell::{Shell, cmd};
+use anyhow::{Context, Result};
+use xshell::Shell;
 
+use compile::{Job, compile};
 pub(crate) use component::imports;
 use stamp::Stamp;
+pub(crate) use star_crate::StarCrate;
 use toolchain::Toolchain;
 
 use crate::hint::advise;
+use crate::place;
 
 /// Every guest there is.
-pub(crate) const GUESTS: &[&str] = &["sales", "purchases", "payments", "hostile", "picky"];
+pub(crate) const GUESTS: &[&str] = &["sales", "purchases", "payments", "hostile", "picky", "veteran"];
 
 /// What the guests are compiled for.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -62,15 +64,8 @@ pub(crate) fn build_into(
         return Err(advise(format!("there is no guest `{unknown}`"), format!("name one of {}", GUESTS.join(", "))));
     }
     let workspace = workspace.canonicalize()?;
-    let components = target.join("components");
-    fs::create_dir_all(&components).with_context(|| format!("{} cannot be made", components.display()))?;
-    let components = components.canonicalize()?;
-    // One build at a time; whoever comes second finds the stamp of the first.
-    let lock = File::create(components.join("build.lock"))?;
-    if lock.try_lock().is_err() {
-        talk("waiting for another build of the components");
-        lock.lock()?;
-    }
+    // Whoever comes second finds the stamp of the first.
+    let (components, _lock) = locked(target, talk)?;
     let sources = sources::digest(&workspace)?;
     let before = Stamp::read(&components);
     if let Some(toolchain) = Toolchain::at_hand(shell)
@@ -80,86 +75,77 @@ pub(crate) fn build_into(
     }
     let toolchain = Toolchain::obtain(shell, talk)?;
     talk(&format!("building the components {} with {}", guests.join(", "), toolchain.name()));
-    compile(shell, &workspace, target, &toolchain, guests, talk)?;
+    let packages = guests.iter().flat_map(|guest| ["-p", guest]);
+    let options = std::iter::once("--locked").chain(packages).map(str::to_owned).collect();
+    let job = Job { folder: &workspace, target, options, sources: vec![(workspace.as_path(), "/totesys")] };
+    compile(shell, &job, &toolchain, talk)?;
     let mut built = Vec::new();
     for name in guests {
-        let module = target.join(TARGET).join("guest").join(format!("{}.wasm", name.replace('-', "_")));
-        let module = fs::read(&module).with_context(|| format!("{} cannot be read", module.display()))?;
-        let bytes = component::from_module(&module).with_context(|| format!("`{name}` is no valid component"))?;
-        let digest = stamp::sha256(&bytes);
-        let path = components.join(format!("{name}.wasm"));
-        let rebuilt = fs::read(&path).map_or(true, |old| stamp::sha256(&old) != digest);
-        if rebuilt {
-            // Whoever reads the component meanwhile sees the old one or the new one, never a part.
-            let draft = path.with_extension("draft");
-            fs::write(&draft, &bytes)?;
-            fs::rename(&draft, &path)?;
-        }
-        built.push(Guest { name: (*name).to_owned(), path, digest, rebuilt });
+        built.push(finish(target, &components, name, &name.replace('-', "_"))?);
     }
     Stamp::of(key(&sources, &toolchain, guests), &built).write(&components)?;
     Ok(built)
 }
 
+/// Builds the component of the crate in a folder, inside this checkout or anywhere else, with the toolchain, the flags
+/// and the profile of the bundled ones.
+///
+/// Its lock file is not held to: one that comes from elsewhere names packages the crate does not need, and cargo takes
+/// them out.
+///
+/// # Errors
+/// When it is no crate of a star, there is no toolchain for it, or it does not compile.
+pub(crate) fn build_crate(shell: &Shell, folder: &Path, talk: &dyn Fn(&str)) -> Result<Guest> {
+    let star = StarCrate::open(folder)?;
+    let workspace = place::workspace().canonicalize()?;
+    if star.is_bundled() {
+        let built = build(shell, &workspace, talk)?.into_iter().find(|guest| guest.name == star.name);
+        return built.with_context(|| format!("the component `{}` was not built", star.name));
+    }
+    let target = star.target();
+    let (components, _lock) = locked(&target, talk)?;
+    let toolchain = Toolchain::obtain(shell, talk)?;
+    talk(&format!("building the component {} with {}", star.name, toolchain.name()));
+    let mut options = compile::profile(&workspace)?;
+    options.extend(["--lib", "-p", &star.name].map(str::to_owned));
+    let sources = vec![(workspace.as_path(), "/totesys"), (star.folder.as_path(), "/star")];
+    compile(shell, &Job { folder: &star.folder, target: &target, options, sources }, &toolchain, talk)?;
+    finish(&target, &components, &star.name, &star.library)
+}
+
+/// The folder of the components below a target folder, for one build at a time.
+fn locked(target: &Path, talk: &dyn Fn(&str)) -> Result<(PathBuf, File)> {
+    let components = target.join("components");
+    fs::create_dir_all(&components).with_context(|| format!("{} cannot be made", components.display()))?;
+    let components = components.canonicalize()?;
+    let lock = File::create(components.join("build.lock"))?;
+    if lock.try_lock().is_err() {
+        talk("waiting for another build of the components");
+        lock.lock()?;
+    }
+    Ok((components, lock))
+}
+
+/// Makes the module of a compiled library a component.
+fn finish(target: &Path, components: &Path, name: &str, library: &str) -> Result<Guest> {
+    let module = target.join(TARGET).join("guest").join(format!("{library}.wasm"));
+    let module = fs::read(&module).with_context(|| format!("{} cannot be read", module.display()))?;
+    let bytes = component::from_module(&module).with_context(|| format!("`{name}` is no valid component"))?;
+    let digest = stamp::sha256(&bytes);
+    let path = components.join(format!("{name}.wasm"));
+    let rebuilt = fs::read(&path).map_or(true, |old| stamp::sha256(&old) != digest);
+    if rebuilt {
+        // Whoever reads the component meanwhile sees the old one or the new one, never a part.
+        let draft = path.with_extension("draft");
+        fs::write(&draft, &bytes)?;
+        fs::rename(&draft, &path)?;
+    }
+    Ok(Guest { name: name.to_owned(), path, digest, rebuilt })
+}
+
 /// What a set of components was made from.
 fn key(sources: &str, toolchain: &Toolchain, guests: &[&str]) -> String {
     stamp::sha256(format!("{sources}\n{}\n{guests:?}", toolchain.identity()).as_bytes())
-}
-
-fn compile(
-    shell: &Shell,
-    workspace: &Path,
-    target: &Path,
-    toolchain: &Toolchain,
-    guests: &[&str],
-    talk: &dyn Fn(&str),
-) -> Result<()> {
-    let cargo = toolchain.cargo();
-    let packages = guests.iter().flat_map(|guest| ["-p", guest]);
-    let mut build: Command =
-        cmd!(shell, "{cargo} build --locked --profile guest --target {TARGET} --target-dir {target} {packages...}")
-            .into();
-    toolchain.prepare(&mut build);
-    build
-        .current_dir(workspace)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, target, toolchain)?.join("\u{1f}"))
-        // Some crates draw a random seed at compile time.
-        .env("CONST_RANDOM_SEED", "totesys")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut running = build.spawn().with_context(|| format!("{} could not be started", cargo.display()))?;
-    let mut last = VecDeque::new();
-    for line in running.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()) {
-        let line = line.context("cargo's messages could not be read")?;
-        talk(&line);
-        last.push_back(line);
-        if last.len() > 60 {
-            last.pop_front();
-        }
-    }
-    let status = running.wait()?;
-    let said = last.into_iter().collect::<Vec<_>>().join("\n");
-    ensure!(status.success(), "the components do not compile:\n{said}");
-    Ok(())
-}
-
-/// The same flags give the same bytes in any folder, because no path of this one is left in them.
-fn flags(workspace: &Path, target: &Path, toolchain: &Toolchain) -> Result<Vec<String>> {
-    let cargo_home = match std::env::var_os("CARGO_HOME") {
-        Some(home) => PathBuf::from(home),
-        None => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
-    };
-    let sysroot = toolchain.sysroot();
-    let target = target.canonicalize()?;
-    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
-    // The last one that fits counts: folders inside others come later.
-    for (from, to) in
-        [(sysroot, "/rust"), (cargo_home.as_path(), "/cargo"), (workspace, "/totesys"), (target.as_path(), "/target")]
-    {
-        flags.push(format!("--remap-path-prefix={}={to}", from.display()));
-    }
-    Ok(flags)
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::fmt;
 
 use host_lambda::HostError;
 use host_lambda::settings::SettingsError;
+use star_cases::CaseError;
 use totesys_embedded_s3::EmbeddedS3Error;
 use totesys_lake::LakeError;
 use totesys_postgres::{ConnectionError, PostgresError};
-use totesys_publisher::PublishError;
+use totesys_publisher::{InspectError, PublishError};
 use totesys_sandbox::SandboxError;
 use totesys_simulate::SimulateError;
 
@@ -51,7 +52,9 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             EmbeddedS3Error,
             PublishError,
             SandboxError,
-            SimulateError
+            SimulateError,
+            CaseError,
+            InspectError
         );
         None
     })

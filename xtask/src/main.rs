@@ -19,6 +19,7 @@ mod simulate;
 mod soak;
 mod status;
 mod test;
+mod transform;
 mod watch;
 
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(until_interrupted(&arguments)));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 /// Ctrl-C ends the verb as an error does, so that everything it started is stopped.
-async fn until_interrupted(arguments: &Arguments) -> Result<()> {
+async fn until_interrupted(arguments: &Arguments) -> Result<u8> {
     // A simulation ends by being interrupted: it sees to that itself.
     if matches!(arguments.verb, Verb::Simulate(_)) {
         return perform(arguments).await;
@@ -61,7 +62,8 @@ async fn until_interrupted(arguments: &Arguments) -> Result<()> {
     }
 }
 
-async fn perform(arguments: &Arguments) -> Result<()> {
+/// Gives the exit code: 0, unless a verb has others to say what it found.
+async fn perform(arguments: &Arguments) -> Result<u8> {
     let mut settings = Settings::read(arguments.settings.as_deref(), std::env::vars())?;
     if arguments.verbose {
         settings.log.level = "debug".into();
@@ -70,7 +72,8 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         settings.log.level = "warn".into();
     }
     host_lambda::telemetry::start(&settings.log)?;
-    match &arguments.verb {
+    let done = match &arguments.verb {
+        Verb::Transform(verb) => return Box::pin(transform::transform(settings, arguments.demo, verb)).await,
         Verb::Demo => Box::pin(demo::demo(settings)).await,
         Verb::Build(build) => build::build(build),
         Verb::Test(test) => test::test(test),
@@ -83,7 +86,8 @@ async fn perform(arguments: &Arguments) -> Result<()> {
         Verb::Bench(bench) => Box::pin(bench::bench(settings, bench)).await,
         Verb::Soak(soak) => soak::soak(soak),
         Verb::Import(import) => Box::pin(import::verb(settings, arguments.demo, import)).await,
-    }
+    };
+    done.map(|()| 0)
 }
 
 /// Says what went wrong and what to do about it.

@@ -12,8 +12,8 @@ use host_lambda::{Observer, Pipeline, Places};
 use totesys_embedded_s3::EmbeddedS3;
 use totesys_lake::{Lake, LakeSettings};
 use totesys_postgres::ConnectionSettings;
-use totesys_publisher::{Publication, Publisher};
-use totesys_sandbox::PublisherKey;
+use totesys_publisher::Publisher;
+use totesys_sandbox::{PublisherKey, Target};
 use xshell::Shell;
 
 use crate::cluster::{Cluster, Tuning};
@@ -26,12 +26,11 @@ pub(crate) const STARS: &[&str] = &["sales", "purchases", "payments"];
 /// Where a verb works. Dropping it stops what it started.
 pub(crate) struct Place {
     pub(crate) settings: Settings,
-    pub(crate) source: ConnectionSettings,
-    pub(crate) warehouse: ConnectionSettings,
     pub(crate) lake: Arc<Lake>,
+    /// With the private cluster, if it runs for this verb.
+    databases: Option<Databases>,
     key: PublisherKey,
     _server: Option<EmbeddedS3>,
-    _cluster: Option<Cluster>,
 }
 
 /// The folder everything of a local run lies in.
@@ -94,7 +93,16 @@ pub(crate) fn demo_lake() -> PathBuf {
 impl Place {
     /// Opens the databases and the lake.
     pub(crate) async fn open(settings: Settings, demo: bool) -> Result<Self> {
-        let Databases { source, warehouse, cluster } = Databases::open(&settings, demo).await?;
+        let databases = Databases::open(&settings, demo).await?;
+        Self::with(settings, demo, Some(databases)).await
+    }
+
+    /// Opens the lake alone, for verbs that ask no database.
+    pub(crate) async fn open_lake(settings: Settings, demo: bool) -> Result<Self> {
+        Self::with(settings, demo, None).await
+    }
+
+    async fn with(settings: Settings, demo: bool, databases: Option<Databases>) -> Result<Self> {
         let remote = !demo && (settings.lake.region.is_some() || settings.lake.endpoint.is_some());
         let folder = match (&settings.lake.folder, remote) {
             (Some(_), true) => {
@@ -116,9 +124,19 @@ impl Place {
                 (lake, Some(server))
             }
         };
-        let key = publisher_key(&home().join("publisher.pk8"))?;
+        let key = publisher_key(&key_file(&settings))?;
         let lake = Arc::new(lake);
-        Ok(Self { settings, source, warehouse, lake, key, _server: server, _cluster: cluster })
+        Ok(Self { settings, databases, lake, key, _server: server })
+    }
+
+    /// The source.
+    pub(crate) fn source(&self) -> Result<&ConnectionSettings> {
+        Ok(&self.databases.as_ref().context("this verb opened no database")?.source)
+    }
+
+    /// The warehouse.
+    pub(crate) fn warehouse(&self) -> Result<&ConnectionSettings> {
+        Ok(&self.databases.as_ref().context("this verb opened no database")?.warehouse)
     }
 
     /// The pipeline over this place.
@@ -126,14 +144,23 @@ impl Place {
         let mut publishers = self.settings.publishers()?;
         publishers.push(self.key.public());
         let places = Places {
-            source: Some(self.source.clone()),
+            source: self.databases.as_ref().map(|databases| databases.source.clone()),
             source_options: self.settings.source_options(),
-            warehouse: Some(self.warehouse.clone()),
+            warehouse: self.databases.as_ref().map(|databases| databases.warehouse.clone()),
             warehouse_options: self.settings.warehouse_options(),
             publishers,
         };
-        let pipeline = Pipeline::new(Arc::clone(&self.lake), places, self.settings.sandbox.clone(), observer)?;
-        Ok(pipeline.with_quarantine(self.settings.quarantine))
+        let pipeline = Pipeline::new(Arc::clone(&self.lake), places, self.settings.limits(), observer)?;
+        Ok(pipeline
+            .with_quarantine(self.settings.quarantine)
+            .with_automatic_rollback(self.settings.catalog.automatic_rollback)
+            .with_artefacts_in(home().join("fetched")))
+    }
+
+    /// The publisher of this machine, for these targets or for this machine alone.
+    pub(crate) fn publisher(&self, targets: &[Target]) -> Publisher<'_> {
+        let publisher = Publisher::new(&self.key, &home().join("artefacts")).with_limits(self.settings.limits());
+        if targets.is_empty() { publisher } else { publisher.with_targets(targets) }
     }
 
     /// The publisher whose components run here, in hexadecimal.
@@ -141,8 +168,8 @@ impl Place {
         self.key.public().to_string()
     }
 
-    /// Builds the bundled components if they changed, and puts them live if they are not.
-    pub(crate) async fn publish(&self) -> Result<Publication> {
+    /// The components of this checkout, built if their sources changed.
+    pub(crate) fn bundled(&self) -> Result<Vec<Vec<u8>>> {
         let built = tokio::task::block_in_place(|| guests::build(&Shell::new()?, &workspace(), &say))?;
         debug_assert_eq!(built.len(), GUESTS.len());
         let mut components = Vec::new();
@@ -151,13 +178,32 @@ impl Place {
             let path = &guest.with_context(|| format!("the component `{star}` was not built"))?.path;
             components.push(fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?);
         }
-        let publisher = Publisher::new(&self.key, &home().join("artefacts"));
-        let publication = publisher.publish(&self.lake, &components, "bundled components").await?;
-        if publication.appended {
-            say(&format!("components {} are live (catalog record {})", STARS.join(", "), publication.record.number));
-        }
-        Ok(publication)
+        Ok(components)
     }
+
+    /// Sees to it that something is live and runs here: the bundled components go live when nothing ever was, and
+    /// what is live is compiled for an engine it was not compiled for.
+    pub(crate) async fn make_ready(&self) -> Result<()> {
+        let publisher = self.publisher(&[]);
+        if self.lake.newest_catalog().await?.is_some() {
+            let ready = publisher.make_ready(&self.lake, "compiled for another engine").await?;
+            if ready.appended {
+                say(&format!(
+                    "the live components are compiled for this engine (catalog record {})",
+                    ready.record.number
+                ));
+            }
+            return Ok(());
+        }
+        let published = publisher.publish(&self.lake, &self.bundled()?, "bundled components").await?;
+        say(&format!("components {} are live (catalog record {})", STARS.join(", "), published.record.number));
+        Ok(())
+    }
+}
+
+/// Where the publisher's private key lies.
+pub(crate) fn key_file(settings: &Settings) -> PathBuf {
+    settings.catalog.key.clone().unwrap_or_else(|| home().join("publisher.pk8"))
 }
 
 fn local(prefix: &str, server: &EmbeddedS3) -> LakeSettings {
@@ -165,7 +211,7 @@ fn local(prefix: &str, server: &EmbeddedS3) -> LakeSettings {
 }
 
 /// This machine's publisher key; made on first use, for its owner's eyes only.
-fn publisher_key(path: &Path) -> Result<PublisherKey> {
+pub(crate) fn publisher_key(path: &Path) -> Result<PublisherKey> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     }

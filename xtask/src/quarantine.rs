@@ -62,7 +62,7 @@ async fn show(pipeline: &Pipeline, arguments: &Show) -> Result<()> {
 }
 
 async fn replay(place: &Place, arguments: &Replay) -> Result<()> {
-    place.publish().await?;
+    place.make_ready().await?;
     let watch = Arc::new(Watch::new(Progress::new()));
     let pipeline = place.pipeline(watch.clone())?;
     let started = Instant::now();

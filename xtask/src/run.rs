@@ -17,7 +17,7 @@ use crate::watch::Watch;
 /// Runs once, or every so often until interrupted.
 pub(crate) async fn run(settings: Settings, demo: bool, arguments: &Run) -> Result<()> {
     let place = Place::open(settings, demo).await?;
-    place.publish().await?;
+    place.make_ready().await?;
     let watch = Arc::new(Watch::new(Progress::new()));
     let full = match &arguments.full {
         None => Full::No,

@@ -76,6 +76,8 @@ fn text(status: &Status) -> String {
         }
         if let Some(batch) = star.stopped {
             text += &format!("{:<12} STOPPED before batch {batch}: too much of it is refused\n", "");
+        } else if let Some(failure) = &star.failure {
+            text += &format!("{:<12} WAITS before batch {}: {}\n", "", failure.batch, failure.reason);
         }
     }
     for (table, rows) in &status.unreadable {

@@ -1,6 +1,7 @@
 //! `test`: formatting, lints and every test.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -11,6 +12,9 @@ use crate::cluster::{Cluster, Tuning};
 use crate::guests::{self, GUESTS, Guest};
 use crate::hint::advise;
 use crate::place::{home, say, workspace};
+
+/// The star that is made outside the checkout.
+const OUTSIDE: &str = "order-book";
 
 /// Where the real snapshot lies, beside the checkout.
 const SNAPSHOT: &str = "../shared/data/totesys-2024-08-22";
@@ -43,6 +47,14 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
     let guests = phase("components", || guests::build(&shell, &workspace, &say))?;
     phase("the components again, from a copy elsewhere", || same_again(&shell, &workspace, &guests))?;
     let folder = guests.first().and_then(|guest| guest.path.parent()).unwrap_or(&workspace).to_owned();
+    let outside = phase("a star made outside the checkout", || made_outside(&shell, &workspace))?;
+    let language = match cmd!(shell, "npm --version").quiet().ignore_stdout().ignore_stderr().run() {
+        Ok(()) => Some(phase("a component in JavaScript", || in_javascript(&shell, &workspace))?),
+        Err(_) => {
+            say("there is no npm: the component in JavaScript is left out");
+            None
+        }
+    };
     let cluster = phase("PostgreSQL", || Cluster::start(&home().join("test-cluster"), Tuning::Throwaway))?;
     let url = cluster.url("postgres");
     let more = &arguments.cargo;
@@ -52,12 +64,38 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
             .env("TOTESYS_TEST_SERVER", &url)
             // Some tests start servers of their own.
             .env("TOTESYS_PG_BIN", cluster.binaries())
+            .env("TOTESYS_TEST_OUTSIDE", &outside)
             .env("TOTESYS_TEST_COMPONENTS", &folder);
+        if let Some(language) = &language {
+            tests = tests.env("TOTESYS_TEST_LANGUAGE", language);
+        }
         if !arguments.no_snapshot {
             tests = tests.env("TOTESYS_TEST_SNAPSHOT", &snapshot);
         }
         Ok(tests.run()?)
     })
+}
+
+/// Makes, tests and builds a star of its own as its author would; says where its component lies.
+fn made_outside(shell: &Shell, workspace: &Path) -> Result<PathBuf> {
+    let (xtask, target) = (std::env::current_exe()?, workspace.join("target/outside"));
+    let star = std::env::temp_dir().join(format!("totesys-outside-{:x}", workspace.metadata()?.ino())).join(OUTSIDE);
+    shell.remove_path(&star)?;
+    shell.create_dir(&target)?;
+    cmd!(shell, "{xtask} transform new {OUTSIDE} --path {star}").quiet().ignore_stdout().ignore_stderr().run()?;
+    // What was compiled the last time stays, though the crate is made anew.
+    std::os::unix::fs::symlink(&target, star.join("target"))?;
+    cmd!(shell, "{xtask} transform test {star}").quiet().run()?;
+    cmd!(shell, "{xtask} transform build {star}").quiet().run()?;
+    Ok(target.join("guests/components").join(format!("{OUTSIDE}.wasm")))
+}
+
+/// Tests a star written in JavaScript, and makes it a component; says where it lies.
+fn in_javascript(shell: &Shell, workspace: &Path) -> Result<PathBuf> {
+    let sources = workspace.join("tests/other-languages/javascript");
+    let target = workspace.join("target/other-languages");
+    cmd!(shell, "sh {sources}/build.sh {target}").quiet().run()?;
+    Ok(target.join("language.wasm"))
 }
 
 /// Builds the components once more, from a copy of the sources and into another folder: every byte must be the same.

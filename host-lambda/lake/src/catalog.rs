@@ -8,7 +8,8 @@ use star_contract::Description;
 
 use crate::record::Record;
 use crate::{
-    Attempt, Bucket, Committed, FileEntry, Lake, LakeError, Micros, Put, Stored, keys, number_text, sha256_hex,
+    Attempt, Bucket, Committed, FileEntry, Generation, Lake, LakeError, Micros, ObjectEntry, Put, StarLedger, Stored,
+    keys, number_text, sha256_hex,
 };
 
 /// All stars as they are live. Records are only added, so the catalog is the release history.
@@ -29,6 +30,17 @@ pub struct CatalogRecord {
     pub stars: BTreeMap<String, StarEntry>,
     /// The star that owns each shared dimension.
     pub owners: BTreeMap<String, String>,
+    /// The generations of transformations that rebuilds have made, by star, the newest last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generations: BTreeMap<String, Vec<Generation>>,
+}
+
+impl CatalogRecord {
+    /// The ledger of a star's transformations.
+    #[must_use]
+    pub fn ledger(&self, star: &str) -> StarLedger {
+        StarLedger::new(star, self.generations.get(star).map(Vec::as_slice).unwrap_or_default())
+    }
 }
 
 /// One star's live component.
@@ -166,6 +178,42 @@ impl Lake {
         let file = artefact_file(keys::artefact(digest, artefact_key), artefact.len() as u64, sha256_hex(&artefact));
         self.put_listed(Bucket::Code, &file, artefact, "application/octet-stream").await?;
         Ok(file.key)
+    }
+
+    /// Every stored component and artefact, by key.
+    ///
+    /// # Errors
+    /// When S3 refuses.
+    pub async fn code(&self) -> Result<Vec<ObjectEntry>, LakeError> {
+        let mut entries = self.list(Bucket::Code, keys::COMPONENTS, None).await?;
+        entries.extend(self.list(Bucket::Code, keys::ARTEFACTS, None).await?);
+        Ok(entries)
+    }
+
+    /// Whether a component or artefact is stored under a key.
+    ///
+    /// # Errors
+    /// When S3 refuses.
+    pub async fn has_code(&self, key: &str) -> Result<bool, LakeError> {
+        Ok(self.list(Bucket::Code, key, Some(1)).await?.iter().any(|entry| entry.key == key))
+    }
+
+    /// The digest of the component that a key of [`Lake::code`] belongs to.
+    #[must_use]
+    pub fn component_of(key: &str) -> Option<&str> {
+        let component = key.strip_prefix(keys::COMPONENTS).and_then(|name| name.strip_suffix(".wasm"));
+        component.or_else(|| key.strip_prefix(keys::ARTEFACTS)?.split('/').next())
+    }
+
+    /// Deletes a stored component or artefact. Nothing else in a lake is ever deleted.
+    ///
+    /// # Errors
+    /// When the key is none of [`Lake::code`], or S3 refuses.
+    pub async fn delete_code(&self, key: &str) -> Result<(), LakeError> {
+        if Self::component_of(key).is_none() {
+            return Err(LakeError::Key { key: key.to_owned() });
+        }
+        self.delete(Bucket::Code, key).await
     }
 
     /// Reads a compiled component and checks its length and checksum. Whether it may be run, its

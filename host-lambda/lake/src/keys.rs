@@ -13,6 +13,10 @@ pub(crate) const CHECKS: &str = "checks/";
 pub(crate) const TROUBLES: &str = "troubles/";
 /// Catalog records, newest first.
 pub(crate) const CATALOG: &str = "catalog/";
+/// What stars did, star by star.
+pub(crate) const STARS: &str = "stars/";
+/// Transformations of later generations, star by star.
+pub(crate) const GENERATIONS: &str = "generations/";
 /// The lake's identity.
 pub(crate) const IDENTITY: &str = "lake.json";
 
@@ -49,7 +53,8 @@ pub fn refused(star: &str, batch: BatchNumber, writer: &str, table: &str, part: 
 /// Where refused rows lie.
 pub(crate) const QUARANTINE: &str = "quarantine/";
 
-/// A transformed Parquet file. The day is the snapshot's.
+/// A transformed Parquet file. The day is the snapshot's. What a rebuild wrote names its generation: open rows may have
+/// been others then, so that the same component gave something else.
 ///
 /// # Errors
 /// When the snapshot time is no day of the calendar.
@@ -58,13 +63,14 @@ pub fn transformed(
     taken_at: Micros,
     batch: BatchNumber,
     star: &str,
-    digest: &str,
+    (digest, generation): (&str, u64),
     part: u32,
 ) -> Result<String, LakeError> {
     let day = taken_at.day().ok_or(LakeError::NoDay)?;
     let digest = digest.get(..16).unwrap_or(digest);
     let (prefix, star) = (transformed_prefix(table), segment(star));
-    Ok(format!("{prefix}day={day}/{:020}-{star}-{}-{part:05}.parquet", batch.0, segment(digest)))
+    let generation = if generation > 0 { format!("-generation{generation}") } else { String::new() };
+    Ok(format!("{prefix}day={day}/{:020}-{star}-{}{generation}-{part:05}.parquet", batch.0, segment(digest)))
 }
 
 /// A transformed Parquet file of rows that were refused in the batch `observed` and taken in a later one. Among rows
@@ -77,11 +83,11 @@ pub fn released(
     taken_at: Micros,
     batch: BatchNumber,
     star: &str,
-    digest: &str,
+    component: (&str, u64),
     (observed, overtaken): (BatchNumber, bool),
     part: u32,
 ) -> Result<String, LakeError> {
-    let own = transformed(table, taken_at, batch, star, digest, part)?;
+    let own = transformed(table, taken_at, batch, star, component, part)?;
     let stem = own.trim_end_matches(&format!("-{part:05}.parquet")).to_owned();
     let aside = if overtaken { "-overtaken" } else { "" };
     Ok(format!("{stem}-from-{:020}{aside}-{part:05}.parquet", observed.0))
@@ -94,7 +100,36 @@ pub(crate) fn transformed_prefix(table: &str) -> String {
 
 /// Where a star's records lie, in the buckets of transformation and load.
 pub(crate) fn star_records(star: &str) -> String {
-    format!("stars/{}/", segment(star))
+    format!("{STARS}{}/", segment(star))
+}
+
+/// Where a star's transformations of a generation lie.
+pub(crate) fn transformations(star: &str, generation: u64) -> String {
+    match generation {
+        0 => star_records(star),
+        number => format!("{GENERATIONS}{}/{number:020}/", segment(star)),
+    }
+}
+
+/// That a generation of a star's transformations was begun; the newest first.
+pub(crate) fn rebuild(star: &str, generation: u64) -> String {
+    format!("{}{}.json", rebuilds(star), inverted(generation))
+}
+
+/// Where it is noted which generations of a star's transformations were begun.
+pub(crate) fn rebuilds(star: &str) -> String {
+    format!("rebuilds/{}/", segment(star))
+}
+
+/// A batch that a star's component failed on.
+pub(crate) fn failure(star: &str, batch: BatchNumber, digest: &str) -> String {
+    let digest = digest.get(..16).unwrap_or(digest);
+    format!("{}{}-{}.json", failures(star), batch.inverted_key(), segment(digest))
+}
+
+/// Where the batches that a star's components failed on are noted, the newest first.
+pub(crate) fn failures(star: &str) -> String {
+    format!("failures/{}/", segment(star))
 }
 
 /// A batch that a star refused too much of, under one component and one setting.
@@ -108,14 +143,19 @@ pub(crate) fn stops(star: &str) -> String {
     format!("stops/{}/", segment(star))
 }
 
+/// Portable components.
+pub(crate) const COMPONENTS: &str = "components/";
+/// Compiled components.
+pub(crate) const ARTEFACTS: &str = "artefacts/";
+
 /// A portable component.
 pub(crate) fn component(digest: &str) -> String {
-    format!("components/{}.wasm", segment(digest))
+    format!("{COMPONENTS}{}.wasm", segment(digest))
 }
 
 /// A component compiled for one engine and target.
 pub(crate) fn artefact(digest: &str, artefact_key: &str) -> String {
-    format!("artefacts/{}/{}.cwasm", segment(digest), segment(artefact_key))
+    format!("{ARTEFACTS}{}/{}.cwasm", segment(digest), segment(artefact_key))
 }
 
 /// A name as one plain segment of a key: what is not plain becomes `=` and two hex digits.
@@ -159,7 +199,8 @@ mod tests {
 
     #[test]
     fn the_layout_is_as_documented() {
-        let key = transformed("dim_date", Micros(1_724_313_600_000_000), BatchNumber(3), "sales", &"ab".repeat(32), 2);
+        let key =
+            transformed("dim_date", Micros(1_724_313_600_000_000), BatchNumber(3), "sales", (&"ab".repeat(32), 0), 2);
         assert_eq!(
             key.unwrap(),
             "parquets/dim_date/day=2024-08-22/00000000000000000003-sales-abababababababab-00002.parquet"
@@ -171,7 +212,8 @@ mod tests {
         let released = |overtaken| {
             let observed = (BatchNumber(2), overtaken);
             let digest = "ab".repeat(32);
-            released("dim_date", Micros(1_724_313_600_000_000), BatchNumber(3), "sales", &digest, observed, 2).unwrap()
+            released("dim_date", Micros(1_724_313_600_000_000), BatchNumber(3), "sales", (&digest, 0), observed, 2)
+                .unwrap()
         };
         let stem = "parquets/dim_date/day=2024-08-22/00000000000000000003-sales-abababababababab-from-";
         assert_eq!(released(false), format!("{stem}00000000000000000002-00002.parquet"));
@@ -180,6 +222,14 @@ mod tests {
             refused("sales", BatchNumber(3), "0123456789abcdef", "a/b", 1),
             "quarantine/sales/batch=00000000000000000003/0123456789abcdef-a=2Fb-00001.parquet"
         );
+        let rebuilt =
+            transformed("dim_date", Micros(1_724_313_600_000_000), BatchNumber(3), "sales", (&"ab".repeat(32), 7), 2);
+        assert_eq!(
+            rebuilt.unwrap(),
+            "parquets/dim_date/day=2024-08-22/00000000000000000003-sales-abababababababab-generation7-00002.parquet"
+        );
+        assert_eq!(transformations("sales", 0), "stars/sales/");
+        assert_eq!(transformations("sales", 7), "generations/sales/00000000000000000007/");
         assert!(inverted(2) < inverted(1) && inverted(10) < inverted(9));
         assert_eq!(inverted(1).len(), 20);
     }

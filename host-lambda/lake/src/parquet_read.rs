@@ -1,5 +1,6 @@
 //! Parquet to record batches. A file is input: whatever is wrong with it is an error.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -44,6 +45,18 @@ pub fn read_parquet(
         .map_err(LakeError::reading)?;
     let schema = Arc::new(Schema::new(columns.iter().map(Column::field).collect::<Vec<_>>()));
     Ok(Batches { reader, schema, broken: false })
+}
+
+/// The words that a file's writer left beside its rows: names and values.
+///
+/// # Errors
+/// When it is no Parquet.
+pub fn parquet_words(bytes: Bytes) -> Result<BTreeMap<String, String>, LakeError> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = contained(|| ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options))?
+        .map_err(LakeError::reading)?;
+    let words = builder.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    Ok(words.filter_map(|word| Some((word.key.clone(), word.value.clone()?))).collect())
 }
 
 struct Batches {

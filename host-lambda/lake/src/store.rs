@@ -39,6 +39,8 @@ pub struct ObjectEntry {
     pub key: String,
     /// Its length.
     pub bytes: u64,
+    /// When it was written, in seconds since 1970; 0 where S3 does not say.
+    pub written_at: i64,
 }
 
 /// The lake.
@@ -220,7 +222,8 @@ impl Lake {
             for object in listed.contents.unwrap_or_default() {
                 if let Some(key) = object.key {
                     let bytes = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-                    entries.push(ObjectEntry { key, bytes });
+                    let written_at = object.last_modified.map_or(0, |time| time.secs());
+                    entries.push(ObjectEntry { key, bytes, written_at });
                 }
             }
             next = listed.next_continuation_token;
@@ -230,6 +233,13 @@ impl Lake {
         }
         entries.truncate(wanted);
         Ok(entries)
+    }
+
+    /// Deletes an object; one that is not there is deleted already.
+    pub(crate) async fn delete(&self, bucket: Bucket, key: &str) -> Result<(), LakeError> {
+        keys::check(key)?;
+        let sent = self.client.delete_object().bucket(self.buckets.name(bucket)).key(key).send().await;
+        sent.map(drop).map_err(|error| self.failure("delete", bucket, key, error))
     }
 
     /// The name of a bucket, for errors.

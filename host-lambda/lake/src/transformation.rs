@@ -8,7 +8,8 @@ use star_contract::Role;
 use crate::file::{check_files, is_quarantine};
 use crate::record::Record;
 use crate::{
-    Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, Stored, keys, number_text,
+    Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, StarLedger, Stored, keys,
+    number_text,
 };
 
 /// What one component made of one batch.
@@ -20,6 +21,9 @@ pub struct TransformationRecord {
     pub star: String,
     /// The attempt that made it.
     pub attempt: Attempt,
+    /// The generation of the star's transformations it belongs to.
+    #[serde(default, with = "number_text", skip_serializing_if = "is_zero")]
+    pub generation: u64,
     /// The component's digest.
     pub digest: String,
     /// The component's version.
@@ -51,10 +55,35 @@ pub struct TransformationRecord {
     /// What the open rows were last offered under: a digest of component and snapshots. The same answers the same.
     #[serde(default)]
     pub offered_under: Option<String>,
+    /// What the component might use, by the names of the settings.
+    #[serde(default, with = "number_text::by_name")]
+    pub limits: BTreeMap<String, u64>,
+    /// What it used, if it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
     /// When it began.
     pub started_at: Micros,
     /// When it had finished.
     pub finished_at: Micros,
+}
+
+/// What a component used for a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// The time spent in calls, in milliseconds.
+    #[serde(with = "number_text")]
+    pub milliseconds: u64,
+    /// The largest linear memory, in bytes.
+    #[serde(with = "number_text")]
+    pub memory_bytes: u64,
+    /// Fuel, where it was counted.
+    #[serde(default, with = "number_text::option")]
+    pub fuel: Option<u64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What rows that were refused in an earlier batch gave when they were taken at last.
@@ -89,7 +118,7 @@ impl Record for TransformationRecord {
     const BUCKET: Bucket = Bucket::TransformationTimes;
 
     fn key(&self) -> String {
-        key(&self.star, self.batch)
+        key(&self.star, self.generation, self.batch)
     }
 
     fn attempt(&self) -> &Attempt {
@@ -111,8 +140,8 @@ impl Record for TransformationRecord {
     }
 }
 
-fn key(star: &str, batch: BatchNumber) -> String {
-    format!("{}{}.json", keys::star_records(star), batch.inverted_key())
+fn key(star: &str, generation: u64, batch: BatchNumber) -> String {
+    format!("{}{}.json", keys::transformations(star, generation), batch.inverted_key())
 }
 
 impl TransformationRecord {
@@ -141,17 +170,41 @@ impl Lake {
     /// When the record is damaged or S3 refuses.
     pub async fn transformation(
         &self,
-        star: &str,
+        ledger: impl Into<StarLedger>,
         batch: BatchNumber,
     ) -> Result<Option<Stored<TransformationRecord>>, LakeError> {
-        self.find(&key(star, batch)).await
+        let ledger = ledger.into();
+        self.find(&key(&ledger.star, ledger.of(batch), batch)).await
     }
 
     /// A star's newest transformation.
     ///
     /// # Errors
     /// As for [`Lake::transformation`].
-    pub async fn newest_transformation(&self, star: &str) -> Result<Option<Stored<TransformationRecord>>, LakeError> {
-        self.newest(&keys::star_records(star)).await
+    pub async fn newest_transformation(
+        &self,
+        ledger: impl Into<StarLedger>,
+    ) -> Result<Option<Stored<TransformationRecord>>, LakeError> {
+        let ledger: StarLedger = ledger.into();
+        let newest = self.newest(&keys::transformations(&ledger.star, ledger.current())).await?;
+        // A generation that has none yet goes on from the last batch that counts in those before it.
+        match ledger.before() {
+            Some((before, Some(last))) if newest.is_none() => self.transformation(&before, last).await,
+            _ => Ok(newest),
+        }
+    }
+
+    /// Every batch a star has a transformation record of, in any generation, with its component's digest.
+    ///
+    /// # Errors
+    /// As for [`Lake::transformation`].
+    pub async fn every_transformation(&self) -> Result<Vec<TransformationRecord>, LakeError> {
+        let mut records = Vec::new();
+        for prefix in [keys::STARS, keys::GENERATIONS] {
+            for entry in self.list(Bucket::TransformationTimes, prefix, None).await? {
+                records.extend(self.find(&entry.key).await?.map(Stored::into_record));
+            }
+        }
+        Ok(records)
     }
 }

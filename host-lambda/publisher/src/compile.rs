@@ -1,6 +1,6 @@
 //! Compiling components ahead of time.
 
-use totesys_sandbox::{EngineKey, TARGET, engine_config};
+use totesys_sandbox::{EngineKey, Metering, Target, engine_config};
 use wasmtime::Engine;
 
 /// A compiled component.
@@ -16,15 +16,23 @@ pub struct Artifact {
 #[error("the component cannot be compiled")]
 pub struct CompileError(#[source] wasmtime::Error);
 
-/// Compiles a component for the target artefacts are made for.
+/// Compiles a component for this machine as production runs it.
+///
+/// # Errors
+/// As for [`compile_for`].
+pub fn compile(component: &[u8]) -> Result<Artifact, CompileError> {
+    compile_for(component, Target::here(), Metering::Epochs)
+}
+
+/// Compiles a component for a target and a way of metering.
 ///
 /// # Errors
 /// When the bytes are no component, or use what the engine does not allow.
-pub fn compile(component: &[u8]) -> Result<Artifact, CompileError> {
-    let mut config = engine_config();
+pub fn compile_for(component: &[u8], target: Target, metering: Metering) -> Result<Artifact, CompileError> {
+    let mut config = engine_config(metering);
     // A named target has its architecture's baseline only: nothing of the build machine's CPU gets in.
-    config.target(TARGET).map_err(CompileError)?;
+    config.target(target.triple()).map_err(CompileError)?;
     let engine = Engine::new(&config).map_err(CompileError)?;
     let bytes = engine.precompile_component(component).map_err(CompileError)?;
-    Ok(Artifact { engine: EngineKey::current(), bytes })
+    Ok(Artifact { engine: EngineKey::of(target, metering), bytes })
 }

@@ -1,70 +1,24 @@
-//! From component files to the live catalog record.
+//! From candidates to the live catalog record, and back to an earlier one.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use star_contract::{CONTRACT_VERSION, Description, Role};
 use totesys_failpoint as failpoint;
-use totesys_lake::{ArtefactEntry, Attempt, CatalogRecord, Committed, Lake, LakeError, Micros, StarEntry};
-use totesys_sandbox::{
-    ArtifactClaim, Digest, EngineKey, Limits, PublisherKey, Sandbox, SandboxError, VerifiedArtifact,
-};
+use totesys_lake::{ArtefactEntry, Attempt, CatalogRecord, Committed, Lake, Micros, StarEntry, Stored};
+use totesys_sandbox::{Digest, EngineKey};
 
-use crate::{CompileError, compile};
+use crate::owners::owners;
+use crate::{Candidate, PublishError, Publisher};
 
-/// A publication that did not come about; what was live stays live.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// A component cannot be compiled.
-    #[error("component {digest}")]
-    Compile {
-        /// Its digest.
-        digest: Digest,
-        /// Why.
-        #[source]
-        source: CompileError,
-    },
-    /// A component cannot be used.
-    #[error(transparent)]
-    Component(#[from] SandboxError),
-    /// Two of the components are for one star.
-    #[error("two components are for the star `{0}`")]
-    StarTwice(String),
-    /// The lake refused.
-    #[error(transparent)]
-    Lake(#[from] LakeError),
-    /// Another publisher was faster.
-    #[error("another publisher put catalog record {0} live meanwhile")]
-    Overtaken(u64),
-    /// The folder of compiled components cannot be used.
-    #[error("the folder of compiled components cannot be used: `{}`", path.display())]
-    Cache {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl PublishError {
-    /// What the reader can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Compile { .. } => {
-                Some("a core module has to be made a component first: `cargo xtask build` does both".into())
-            }
-            Self::Component(error) => error.hint(),
-            Self::StarTwice(_) => Some("publish one component per star".into()),
-            Self::Lake(error) => error.hint(),
-            Self::Overtaken(_) => Some("look at what is live now, then publish again".into()),
-            Self::Cache { .. } => Some("is it writable, and is there room?".into()),
-        }
-    }
+/// A catalog record that could be appended: everything it names is in the lake.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// The record.
+    pub record: CatalogRecord,
+    /// The stars whose component is another than the live one.
+    pub changed: Vec<String>,
+    /// Whether the live record says the same already.
+    pub is_live: bool,
 }
 
 /// What a publication came to.
@@ -76,178 +30,243 @@ pub struct Publication {
     pub appended: bool,
 }
 
-/// Signs and publishes components.
-pub struct Publisher<'a> {
-    key: &'a PublisherKey,
-    /// Compiled components are kept here by digest.
-    cache: PathBuf,
-}
-
-impl<'a> Publisher<'a> {
-    /// A publisher that keeps compiled components in `cache`.
-    #[must_use]
-    pub fn new(key: &'a PublisherKey, cache: &Path) -> Self {
-        Self { key, cache: cache.to_owned() }
-    }
-
-    /// Puts these components live together, in the place of everything that was.
+impl Publisher<'_> {
+    /// Puts these components live together; other stars stay as they are.
     ///
-    /// A dimension that several of them write is owned by the first of those in `components`.
+    /// A dimension that several stars write keeps its owner; a new one is owned by the first of `components` that
+    /// writes it.
     ///
     /// # Errors
     /// When a component cannot be used, or another publisher was faster.
     pub async fn publish(&self, lake: &Lake, components: &[Vec<u8>], note: &str) -> Result<Publication, PublishError> {
-        let newest = lake.newest_catalog().await?;
-        let mut stars = BTreeMap::new();
-        let mut owners = Owners::default();
-        for component in components {
-            let known = newest.as_ref().map(|record| &record.stars);
-            let entry = self.entry(lake, component, known).await?;
-            owners.add(&entry.description);
-            if let Some(twice) = stars.insert(entry.description.star.clone(), entry) {
-                return Err(PublishError::StarTwice(twice.description.star));
-            }
-        }
-        let owners = owners.shared();
-        if let Some(live) = &newest
-            && live.stars == stars
-            && live.owners == owners
-        {
-            return Ok(Publication { record: live.clone().into_record(), appended: false });
-        }
-        let record = CatalogRecord {
-            number: newest.as_ref().map_or(1, |record| record.number + 1),
-            attempt: Attempt::random()?,
-            previous: newest.as_ref().map(|record| record.sha256().to_owned()),
-            published_at: Micros::now(),
-            note: note.to_owned(),
-            stars,
-            owners,
-        };
-        match lake.commit_catalog(&record).await? {
-            Committed::Ours => {
-                failpoint::pass("publish:cataloged");
-                tracing::info!(record = record.number, stars = record.stars.len(), "components published");
-                Ok(Publication { record, appended: true })
-            }
-            Committed::Theirs(theirs) => Err(PublishError::Overtaken(theirs.number)),
-        }
+        let candidates: Vec<Candidate> =
+            components.iter().map(|component| self.candidate(component.clone())).collect::<Result<_, _>>()?;
+        let staged = self.stage(lake, &candidates, note).await?;
+        commit(lake, staged).await
     }
 
-    /// The catalog's entry of a component: the live one if it serves, otherwise compiled, signed and uploaded.
-    async fn entry(
+    /// Compiles, signs and uploads candidates, and says what the catalog would be. Nothing is live before
+    /// [`Publisher::commit`].
+    ///
+    /// # Errors
+    /// When a component cannot be compiled or the lake refuses.
+    pub async fn stage(&self, lake: &Lake, candidates: &[Candidate], note: &str) -> Result<Staged, PublishError> {
+        self.proposal(lake, candidates, note, true).await
+    }
+
+    /// What the catalog would be, without uploading anything: its new entries name no artefacts.
+    ///
+    /// # Errors
+    /// When the candidates cannot be live beside the other stars, or the lake cannot be read.
+    pub async fn propose(&self, lake: &Lake, candidates: &[Candidate]) -> Result<Staged, PublishError> {
+        self.proposal(lake, candidates, "", false).await
+    }
+
+    async fn proposal(
         &self,
         lake: &Lake,
-        component: &[u8],
-        live: Option<&BTreeMap<String, StarEntry>>,
-    ) -> Result<StarEntry, PublishError> {
-        let digest = Digest::of(component);
-        let engine = EngineKey::current();
-        let public_key = self.key.public().to_string();
-        let serves = |entry: &&StarEntry| {
-            let artefact = entry.artefacts.get(engine.as_str());
-            entry.digest == digest.to_string() && artefact.is_some_and(|artefact| artefact.public_key == public_key)
-        };
-        if let Some(entry) = live.into_iter().flat_map(BTreeMap::values).find(serves) {
-            return Ok(entry.clone());
-        }
-        let code = self.compiled(component, digest, &engine)?;
-        let description = self.describe(digest, &engine, &code)?;
-        let claim = claim(digest, &description, &engine, &code);
-        let signature = self.key.sign(&claim).to_string();
-        let (sha256, bytes) = (claim.artifact.to_string(), code.len() as u64);
-        lake.put_component(Bytes::copy_from_slice(component)).await?;
-        failpoint::pass("publish:component-stored");
-        let key = lake.put_artefact(&digest.to_string(), engine.as_str(), Bytes::from(code)).await?;
-        failpoint::pass("publish:artefact-stored");
-        let artefact = ArtefactEntry { key, sha256, bytes, signature, public_key };
-        Ok(StarEntry {
-            digest: digest.to_string(),
-            contract_version: CONTRACT_VERSION.to_owned(),
-            version: description.version.clone(),
-            description,
-            artefacts: BTreeMap::from([(engine.as_str().to_owned(), artefact)]),
-        })
-    }
-
-    /// The compiled component, from the cache if it is there.
-    fn compiled(&self, component: &[u8], digest: Digest, engine: &EngineKey) -> Result<Vec<u8>, PublishError> {
-        let path = self.cache.join(digest.to_string()).join(format!("{engine}.cwasm"));
-        let failed = |source| PublishError::Cache { path: path.clone(), source };
-        match fs::read(&path) {
-            Ok(kept) => {
-                if let Some(code) = unsealed(kept) {
-                    return Ok(code);
-                }
-                tracing::warn!("a kept compiled component is damaged and is compiled again");
+        candidates: &[Candidate],
+        note: &str,
+        upload: bool,
+    ) -> Result<Staged, PublishError> {
+        let newest = lake.newest_catalog().await?;
+        let live = newest.as_ref().map(|record| record.stars.clone()).unwrap_or_default();
+        let mut stars = live.clone();
+        let mut order = Vec::new();
+        for candidate in candidates {
+            let star = &candidate.description.star;
+            if order.contains(star) {
+                return Err(PublishError::StarTwice(star.clone()));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
+            order.push(star.clone());
+            stars.insert(star.clone(), described_entry(candidate, live.get(star)));
         }
-        let started = std::time::Instant::now();
-        let code = compile(component).map_err(|source| PublishError::Compile { digest, source })?.bytes;
-        tracing::info!(bytes = code.len(), seconds = started.elapsed().as_secs_f32(), "component compiled");
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
+        // One star that cannot be read or loaded beside the others would stop them all.
+        star_contract::check_together(stars.values().map(|entry| &entry.description))
+            .map_err(PublishError::Together)?;
+        for candidate in candidates.iter().filter(|_| upload) {
+            if let Some(entry) = stars.get_mut(&candidate.description.star) {
+                self.upload_missing(lake, candidate, entry).await?;
+            }
         }
-        // Written beside and renamed, so that nobody reads half of it.
-        let fresh = path.with_extension(format!("{}.new", std::process::id()));
-        fs::write(&fresh, sealed(&code)).map_err(failed)?;
-        fs::rename(&fresh, &path).map_err(failed)?;
-        Ok(code)
+        let owned = newest.as_ref().map(|record| record.owners.clone()).unwrap_or_default();
+        let owners = owners(&stars, &owned, &live, &order);
+        let changed =
+            |star: &String| live.get(star).map(|entry| &entry.digest) != stars.get(star).map(|entry| &entry.digest);
+        let changed = order.iter().filter(|star| changed(star)).cloned().collect();
+        proposal(newest.as_ref(), stars, owners, changed, note)
     }
 
-    /// Asks the component itself, in the sandbox it will run in.
-    fn describe(&self, digest: Digest, engine: &EngineKey, code: &[u8]) -> Result<Description, PublishError> {
-        // Its star is not known yet, so it is first loaded under none.
-        let claim = ArtifactClaim {
-            component: digest,
-            star: String::new(),
-            version: String::new(),
-            engine: engine.clone(),
-            artifact: Digest::of(code),
+    /// Appends a staged record.
+    ///
+    /// # Errors
+    /// When another publisher was faster.
+    pub async fn commit(&self, lake: &Lake, staged: Staged) -> Result<Publication, PublishError> {
+        commit(lake, staged).await
+    }
+
+    /// Goes back to the components of an earlier record, by default to the newest with others than the live one. The
+    /// record is appended: the catalog is the release history.
+    ///
+    /// # Errors
+    /// When there is no such record, or a component of it cannot be compiled for this engine.
+    pub async fn roll_back(&self, lake: &Lake, to: Option<u64>, note: &str) -> Result<Publication, PublishError> {
+        let newest = lake.newest_catalog().await?.ok_or(PublishError::EmptyCatalog)?;
+        let target = match to {
+            Some(number) => lake.catalog(number).await?.ok_or(PublishError::NoRecord(number))?,
+            None => before(lake, &newest).await?,
         };
-        let signature = self.key.sign(&claim);
-        let artifact = VerifiedArtifact::verify(claim, code.to_vec(), &signature, &[self.key.public()])?;
-        Ok(Sandbox::new(Limits::default())?.load(&artifact)?.describe()?)
+        let (own, mut stars) = (self.public_key(), BTreeMap::new());
+        for (star, entry) in &target.stars {
+            // Who goes back vouches for what goes live, as who publishes does.
+            stars.insert(star.clone(), self.ready(lake, entry, Some(&own)).await?);
+        }
+        let changed = |star: &&String| {
+            newest.stars.get(*star).map(|entry| &entry.digest) != target.stars.get(*star).map(|entry| &entry.digest)
+        };
+        let changed = target.stars.keys().filter(changed).cloned().collect();
+        commit(lake, proposal(Some(&newest), stars, target.owners.clone(), changed, note)?).await
+    }
+
+    /// Compiles every live component that is not compiled for the engines of this publisher, as after an update of the
+    /// engine. Says whether a record was appended.
+    ///
+    /// # Errors
+    /// When a component cannot be compiled, or another publisher was faster.
+    pub async fn make_ready(&self, lake: &Lake, note: &str) -> Result<Publication, PublishError> {
+        let newest = lake.newest_catalog().await?.ok_or(PublishError::EmptyCatalog)?;
+        let mut stars = BTreeMap::new();
+        for (star, entry) in &newest.stars {
+            stars.insert(star.clone(), self.ready(lake, entry, None).await?);
+        }
+        commit(lake, proposal(Some(&newest), stars, newest.owners.clone(), Vec::new(), note)?).await
+    }
+
+    /// An entry with an artefact for each engine of this publisher, signed by a key if one is demanded; the component
+    /// itself is in the lake.
+    async fn ready(&self, lake: &Lake, entry: &StarEntry, by: Option<&str>) -> Result<StarEntry, PublishError> {
+        let mut entry = entry.clone();
+        let star = entry.description.star.clone();
+        for (target, metering) in self.engines(&star) {
+            let engine = EngineKey::of(target, metering);
+            // One that was collected since is made again.
+            let stored = match entry.artefacts.get(engine.as_str()) {
+                Some(artefact) if by.is_some_and(|key| artefact.public_key != key) => false,
+                Some(artefact) => lake.has_code(&artefact.key).await?,
+                None => false,
+            };
+            if !stored {
+                let component = lake.get_component(&entry.digest).await?;
+                let digest = Digest::of(&component);
+                let version = entry.version.clone();
+                let signed = self.signed(&component, digest, (&star, &version), target, metering)?;
+                let artefact = self.upload(lake, signed).await?;
+                entry.artefacts.insert(engine.as_str().to_owned(), artefact);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Compiles, signs and uploads what an entry of a candidate lacks.
+    async fn upload_missing(
+        &self,
+        lake: &Lake,
+        candidate: &Candidate,
+        entry: &mut StarEntry,
+    ) -> Result<(), PublishError> {
+        let (digest, own) = (candidate.inspected.digest, self.public_key());
+        let Candidate { description, .. } = candidate;
+        for (target, metering) in self.engines(&description.star) {
+            let engine = EngineKey::of(target, metering);
+            if entry.artefacts.get(engine.as_str()).is_some_and(|artefact| artefact.public_key == own) {
+                continue;
+            }
+            lake.put_component(Bytes::copy_from_slice(&candidate.bytes)).await?;
+            failpoint::pass("publish:component-stored");
+            let of = (description.star.as_str(), description.version.as_str());
+            let artefact = self.upload(lake, self.signed(&candidate.bytes, digest, of, target, metering)?).await?;
+            entry.artefacts.insert(engine.as_str().to_owned(), artefact);
+        }
+        Ok(())
+    }
+
+    async fn upload(&self, lake: &Lake, signed: crate::prepare::Signed) -> Result<ArtefactEntry, PublishError> {
+        let crate::prepare::Signed { claim, code, signature } = signed;
+        let (sha256, bytes) = (claim.artifact.to_string(), code.len() as u64);
+        let key = lake.put_artefact(&claim.component.to_string(), claim.engine.as_str(), Bytes::from(code)).await?;
+        failpoint::pass("publish:artefact-stored");
+        Ok(ArtefactEntry { key, sha256, bytes, signature: signature.to_string(), public_key: self.public_key() })
     }
 }
 
-/// Code as it is kept: its digest goes before it.
-fn sealed(code: &[u8]) -> Vec<u8> {
-    [Digest::of(code).to_string().as_bytes(), code].concat()
-}
-
-/// The code, if it is still what was kept.
-fn unsealed(mut kept: Vec<u8>) -> Option<Vec<u8>> {
-    let code = if kept.len() < 64 { return None } else { kept.split_off(64) };
-    (Digest::of(&code).to_string().as_bytes() == kept).then_some(code)
-}
-
-fn claim(component: Digest, description: &Description, engine: &EngineKey, code: &[u8]) -> ArtifactClaim {
-    ArtifactClaim {
-        component,
-        star: description.star.clone(),
-        version: description.version.clone(),
-        engine: engine.clone(),
-        artifact: Digest::of(code),
+/// The catalog's entry of a candidate: the live one if it is the same component.
+fn described_entry(candidate: &Candidate, live: Option<&StarEntry>) -> StarEntry {
+    let digest = candidate.inspected.digest.to_string();
+    match live {
+        Some(live) if live.digest == digest && live.description == candidate.description => live.clone(),
+        _ => StarEntry {
+            digest,
+            contract_version: candidate.inspected.contract.clone(),
+            version: candidate.description.version.clone(),
+            description: candidate.description.clone(),
+            artefacts: BTreeMap::new(),
+        },
     }
 }
 
-/// Who writes which dimension.
-#[derive(Default)]
-struct Owners(BTreeMap<String, Vec<String>>);
-
-impl Owners {
-    fn add(&mut self, description: &Description) {
-        for output in description.outputs.iter().filter(|output| output.role == Role::Dimension) {
-            self.0.entry(output.table.clone()).or_default().push(description.star.clone());
+/// The newest record before the live one that has other components.
+async fn before(lake: &Lake, live: &Stored<CatalogRecord>) -> Result<Stored<CatalogRecord>, PublishError> {
+    let digests = |record: &CatalogRecord| -> BTreeMap<String, String> {
+        record.stars.iter().map(|(star, entry)| (star.clone(), entry.digest.clone())).collect()
+    };
+    for number in (1..live.number).rev() {
+        let record = lake.catalog(number).await?.ok_or(PublishError::NoRecord(number))?;
+        if digests(&record) != digests(live) {
+            return Ok(record);
         }
     }
+    Err(PublishError::NothingBefore(live.number))
+}
 
-    /// The first writer of each dimension that has several.
-    fn shared(self) -> BTreeMap<String, String> {
-        let several = self.0.into_iter().filter(|(_, stars)| stars.len() > 1);
-        several.filter_map(|(table, stars)| Some((table, stars.into_iter().next()?))).collect()
+/// The record that would follow the newest one.
+fn proposal(
+    newest: Option<&Stored<CatalogRecord>>,
+    stars: BTreeMap<String, StarEntry>,
+    owners: BTreeMap<String, String>,
+    changed: Vec<String>,
+    note: &str,
+) -> Result<Staged, PublishError> {
+    if let Some(live) = newest
+        && live.stars == stars
+        && live.owners == owners
+    {
+        return Ok(Staged { record: live.clone().into_record(), changed, is_live: true });
+    }
+    let record = CatalogRecord {
+        number: newest.map_or(1, |record| record.number + 1),
+        attempt: Attempt::random()?,
+        previous: newest.map(|record| record.sha256().to_owned()),
+        published_at: Micros::now(),
+        note: note.to_owned(),
+        stars,
+        owners,
+        // Which generation counts is no matter of which component is live.
+        generations: newest.map(|record| record.generations.clone()).unwrap_or_default(),
+    };
+    Ok(Staged { record, changed, is_live: false })
+}
+
+async fn commit(lake: &Lake, staged: Staged) -> Result<Publication, PublishError> {
+    let Staged { record, is_live, .. } = staged;
+    if is_live {
+        return Ok(Publication { record, appended: false });
+    }
+    match lake.commit_catalog(&record).await? {
+        Committed::Ours => {
+            failpoint::pass("publish:cataloged");
+            tracing::info!(record = record.number, stars = record.stars.len(), "components published");
+            Ok(Publication { record, appended: true })
+        }
+        Committed::Theirs(theirs) => Err(PublishError::Overtaken(theirs.number)),
     }
 }

@@ -1,94 +1,90 @@
-//! The engine, and the components it holds.
+//! The engines, and the components they hold.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use star_contract::Description;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, Store};
 
-use crate::bindings::{Star, StarPre};
+use crate::bindings::{self, Star, StarPre};
+use crate::clock::{self, Clock, SystemClock, TICK};
 use crate::deserialize::deserialize;
+use crate::engine_key::{EngineKey, Metering, STACK_BYTES};
 use crate::error::SandboxError;
 use crate::state::State;
 use crate::transformer::{Call, Transformer};
-use crate::{ArtifactClaim, Context, Digest, Limits, VerifiedArtifact};
+use crate::{ArtifactClaim, Context, Digest, Limits, StarLimits, VerifiedArtifact};
 
-/// The wasmtime that artefacts are compiled with and run by.
-const WASMTIME: &str = "48.0.8";
-
-/// The call stack of a component.
-const STACK_BYTES: usize = 1 << 20;
-
-/// How often the epoch advances: the grain of the wall time limit.
-const TICK: Duration = Duration::from_millis(10);
+/// The most components that are kept ready: more were published since the process began than are live.
+const KEPT: usize = 32;
 
 /// The configuration artefacts are compiled with and run under; both sides call this.
 #[must_use]
-pub fn engine_config() -> Config {
+pub fn engine_config(metering: Metering) -> Config {
     let mut config = Config::new();
-    config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_relaxed_simd(false);
+    config
+        .epoch_interruption(metering != Metering::Nothing)
+        .consume_fuel(metering == Metering::Fuel)
+        .max_wasm_stack(STACK_BYTES)
+        .wasm_relaxed_simd(false);
     config
 }
 
-/// The target artefacts are compiled for: the architecture's baseline, never the build machine's own CPU.
-pub const TARGET: &str = match std::env::consts::ARCH.as_bytes() {
-    b"aarch64" => "aarch64-unknown-linux-gnu",
-    _ => "x86_64-unknown-linux-gnu",
-};
-
-/// What an artefact is compiled for: wasmtime's version, the target, its baseline CPU and our configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EngineKey(String);
-
-impl EngineKey {
-    /// This build's key.
-    #[must_use]
-    pub fn current() -> Self {
-        let configuration = Digest::of(format!("epochs stack={STACK_BYTES} relaxed-simd=off").as_bytes()).to_string();
-        Self(format!("wasmtime-{WASMTIME}-{TARGET}-baseline-{}", &configuration[..8]))
-    }
-
-    /// A key read from a catalog record; [`Sandbox::load`] compares it with this engine's.
-    #[must_use]
-    pub fn recorded(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// The key as text: plain letters, digits, `.`, `_` and `-`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for EngineKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// One engine per process, with the components it has loaded.
-pub struct Sandbox {
+/// An engine, and what its components may import.
+struct Runner {
     engine: Engine,
     linker: Linker<State>,
-    limits: Limits,
+}
+
+impl Runner {
+    fn new(metering: Metering) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&engine_config(metering))?;
+        let mut linker = Linker::new(&engine);
+        bindings::add_to_linker(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+}
+
+/// The engines of a process, one for each way of metering, with the components it has loaded.
+pub struct Sandbox {
+    runners: Vec<(EngineKey, Metering, Runner)>,
+    limits: StarLimits,
     loaded: Mutex<HashMap<ArtifactClaim, Arc<Loaded>>>,
 }
 
 impl Sandbox {
-    /// Starts the engine and its clock.
+    /// Starts the engines and their clock.
     ///
     /// # Errors
-    /// When the engine cannot start here.
-    pub fn new(limits: Limits) -> Result<Self, SandboxError> {
-        let engine = Engine::new(&engine_config()).map_err(SandboxError::Engine)?;
-        let mut linker = Linker::new(&engine);
-        Star::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(SandboxError::Engine)?;
-        start_clock(&engine)?;
-        Ok(Self { engine, linker, limits, loaded: Mutex::default() })
+    /// When an engine cannot start here.
+    pub fn new(limits: impl Into<StarLimits>) -> Result<Self, SandboxError> {
+        Self::with_clock(limits, SystemClock)
+    }
+
+    /// The same by another clock.
+    ///
+    /// # Errors
+    /// As for [`Sandbox::new`].
+    pub fn with_clock(limits: impl Into<StarLimits>, clock: impl Clock) -> Result<Self, SandboxError> {
+        let runner = |metering| Ok((EngineKey::here(metering), metering, Runner::new(metering)?));
+        let runners: Vec<_> =
+            Metering::ALL.into_iter().map(runner).collect::<wasmtime::Result<_>>().map_err(SandboxError::Engine)?;
+        clock::start(clock, runners.iter().map(|(.., runner)| runner.engine.weak()).collect())?;
+        Ok(Self { runners, limits: limits.into(), loaded: Mutex::default() })
+    }
+
+    /// The limits of a star here.
+    #[must_use]
+    pub fn limits(&self, star: &str) -> Limits {
+        self.limits.of(star)
+    }
+
+    /// What a star's artefact must be compiled for to run here: fuel is counted only where it is limited.
+    #[must_use]
+    pub fn engine_for(&self, star: &str) -> EngineKey {
+        EngineKey::here(Metering::of(&self.limits.of(star)))
     }
 
     /// The component of a claim that was verified and loaded before.
@@ -100,54 +96,54 @@ impl Sandbox {
     /// The component of an artefact, ready to be instantiated; kept for [`Sandbox::loaded`].
     ///
     /// # Errors
-    /// When the artefact is for another engine, or does not fit the contract.
+    /// When the artefact is for another engine, or does not fit a contract that is served.
     pub fn load(&self, artifact: &VerifiedArtifact) -> Result<Arc<Loaded>, SandboxError> {
         let claim = artifact.claim();
-        let current = EngineKey::current();
-        if claim.engine != current {
+        let runner = self.runners.iter().find(|(key, ..)| *key == claim.engine);
+        let Some((_, metering, runner)) = runner else {
             return Err(SandboxError::OtherEngine {
                 star: claim.star.clone(),
-                expected: current.0,
-                found: claim.engine.0.clone(),
+                expected: self.engine_for(&claim.star).to_string(),
+                found: claim.engine.to_string(),
             });
-        }
+        };
         let contract = |source| SandboxError::Contract { star: claim.star.clone(), source };
-        let component = deserialize(&self.engine, artifact).map_err(contract)?;
-        let instance = self.linker.instantiate_pre(&component).map_err(contract)?;
+        let component = deserialize(&runner.engine, artifact).map_err(contract)?;
+        let version = bindings::contract_version(&component, &runner.engine);
+        let unserved = || SandboxError::OtherContract { star: claim.star.clone(), found: version.clone() };
+        // What an unserved version imports says less than its number.
+        if !version.as_deref().is_some_and(|version| star_contract::SERVED_VERSIONS.contains(&version)) {
+            return Err(unserved());
+        }
+        let instance = runner.linker.instantiate_pre(&component).map_err(contract)?;
+        let pre = StarPre::new(version.as_deref().unwrap_or_default(), instance).ok_or_else(unserved)?;
         let fresh = Arc::new(Loaded {
             star: claim.star.clone(),
             component: claim.component,
-            limits: self.limits.clone(),
-            engine: self.engine.clone(),
-            pre: StarPre::new(instance).map_err(contract)?,
+            contract: version.unwrap_or_default(),
+            limits: self.limits.of(&claim.star),
+            metering: *metering,
+            engine: runner.engine.clone(),
+            pre: pre.map_err(contract)?,
         });
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.len() >= KEPT {
+            loaded.clear();
+        }
         loaded.insert(claim.clone(), Arc::clone(&fresh));
         Ok(fresh)
     }
-}
-
-/// Advances the epoch while the engine lives. A process that was frozen sees one tick on waking, not a burst.
-fn start_clock(engine: &Engine) -> Result<(), SandboxError> {
-    let engine = engine.weak();
-    let tick = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    };
-    let clock = std::thread::Builder::new().name("epoch-clock".into()).spawn(tick);
-    clock.map(drop).map_err(|error| SandboxError::Engine(error.into()))
 }
 
 /// A component that is ready to run.
 pub struct Loaded {
     star: String,
     component: Digest,
+    contract: String,
     limits: Limits,
+    metering: Metering,
     engine: Engine,
-    pre: StarPre<State>,
+    pre: StarPre,
 }
 
 impl Loaded {
@@ -163,14 +159,25 @@ impl Loaded {
         self.component
     }
 
+    /// The version of the contract it was built against.
+    #[must_use]
+    pub fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    /// What it may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Asks the component what it is, and checks the answer.
     ///
     /// # Errors
     /// When it fails, or describes something that cannot be used.
     pub fn describe(&self) -> Result<Description, SandboxError> {
         let (mut call, star) = self.instantiate(None, "describe")?;
-        let found = call.run("describe", |store| star.totesys_star_transform().call_describe(store))?;
-        let description = crate::bindings::description(found);
+        let description = call.run("describe", |store| star.describe(store))?;
         let context = Box::new(self.context(None, "describe"));
         star_contract::check(&description)
             .map_err(|source| SandboxError::Description { context: context.clone(), source })?;
@@ -190,14 +197,17 @@ impl Loaded {
     /// When the component cannot be instantiated within its limits.
     pub fn begin(&self, batch: u64, description: Arc<Description>) -> Result<Transformer, SandboxError> {
         let (call, star) = self.instantiate(Some(batch), "constructor")?;
-        Transformer::new(call, star, description)
+        Transformer::new(call, star, self.metering, description)
     }
 
     fn instantiate(&self, batch: Option<u64>, what: &str) -> Result<(Call, Star), SandboxError> {
         let mut store = Store::new(&self.engine, State::new(self.limits.clone()));
         store.limiter(|state| state);
         store.set_hostcall_fuel(self.limits.lifted_bytes);
-        let mut call = Call { store, context: self.context(batch, what) };
+        if self.metering == Metering::Fuel {
+            store.set_fuel(fuel(&self.limits)).map_err(SandboxError::Engine)?;
+        }
+        let mut call = Call { store, context: self.context(batch, what), took: Duration::ZERO };
         let star = call.run(what, |store| self.pre.instantiate(store))?;
         Ok((call, star))
     }
@@ -207,27 +217,12 @@ impl Loaded {
     }
 }
 
+/// The fuel of a batch; where none is set it is only counted.
+pub(crate) fn fuel(limits: &Limits) -> u64 {
+    if limits.fuel == 0 { u64::MAX } else { limits.fuel }
+}
+
 /// The epoch ticks a call may take.
 pub(crate) fn ticks(limits: &Limits) -> u64 {
     limits.call_milliseconds.div_ceil(TICK.as_millis() as u64).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_the_one_in_the_lock_file() {
-        let lock = include_str!("../../../Cargo.lock");
-        assert!(
-            lock.contains(&format!("name = \"wasmtime\"\nversion = \"{WASMTIME}\"")),
-            "set WASMTIME to Cargo.lock's"
-        );
-    }
-
-    #[test]
-    fn the_key_is_plain_text() {
-        let key = EngineKey::current();
-        assert!(key.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
-    }
 }

@@ -49,6 +49,14 @@ pub enum LimitName {
     OutputBytes,
     /// Different reason codes.
     ReasonCodes,
+    /// `fuel`
+    Fuel,
+    /// `instances`
+    Instances,
+    /// `tables`
+    Tables,
+    /// Linear memories.
+    Memories,
 }
 
 impl LimitName {
@@ -62,7 +70,10 @@ impl LimitName {
             Self::Lifted => Some("lifted_bytes"),
             Self::OutputRows => Some("output_rows_floor"),
             Self::OutputBytes => Some("output_bytes_floor"),
-            Self::ReasonCodes => None,
+            Self::Fuel => Some("fuel"),
+            Self::Instances => Some("instances"),
+            Self::Tables => Some("tables"),
+            Self::ReasonCodes | Self::Memories => None,
         }
     }
 }
@@ -78,6 +89,10 @@ impl fmt::Display for LimitName {
             Self::OutputRows => "output rows of a batch",
             Self::OutputBytes => "output bytes of a batch",
             Self::ReasonCodes => "different reason codes of a batch",
+            Self::Fuel => "fuel of a batch",
+            Self::Instances => "core instances",
+            Self::Tables => "tables",
+            Self::Memories => "linear memories",
         })
     }
 }
@@ -141,6 +156,18 @@ pub enum SandboxError {
         #[source]
         source: wasmtime::Error,
     },
+    /// The component was built against a contract that is not served here.
+    #[error(
+        "star `{star}`: the component was built against {}, and this host serves {}",
+        found.as_ref().map_or_else(|| "no contract of ours".to_owned(), |found| format!("totesys:star {found}")),
+        star_contract::SERVED_VERSIONS.join(" and ")
+    )]
+    OtherContract {
+        /// The star.
+        star: String,
+        /// The contract's version, if it exports one.
+        found: Option<String>,
+    },
     /// The artefact is not what a trusted publisher signed.
     #[error("star `{star}` (component {component}): the compiled artefact is refused: {problem}")]
     Unverified {
@@ -174,8 +201,15 @@ impl SandboxError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Limit { limit, .. } => Some(match limit.setting() {
-                Some(setting) => format!("raise `{setting}` under [sandbox] if the component should be allowed more"),
+            Self::Limit { context, limit, .. } => Some(match limit.setting() {
+                Some(setting) if context.star.is_empty() => {
+                    format!("raise `{setting}` under [sandbox] if the component should be allowed more")
+                }
+                Some(setting) => format!(
+                    "raise `{setting}` under [stars.{}.sandbox], or [sandbox] for all, if the component should be allowed more",
+                    context.star
+                ),
+                None if *limit == LimitName::Memories => "a component has one linear memory".to_owned(),
                 None if *limit == LimitName::ReasonCodes => {
                     "reason codes are short constants and no place for values: the component has to be mended"
                         .to_owned()
@@ -190,6 +224,7 @@ impl SandboxError {
                 "build it against totesys:star {}; it may import nothing but `log`",
                 star_contract::CONTRACT_VERSION
             )),
+            Self::OtherContract { found, .. } => Some(star_contract::side_to_update(found.as_deref()).to_owned()),
             Self::Unverified { .. } => {
                 Some("publish the component again, with a key whose public half is in the settings".into())
             }

@@ -5,9 +5,11 @@
 
 mod artifact;
 mod bindings;
+mod clock;
 mod deserialize;
 mod digest;
 mod engine;
+mod engine_key;
 mod error;
 mod ipc;
 mod limits;
@@ -15,9 +17,11 @@ mod state;
 mod transformer;
 
 pub use artifact::{ArtifactClaim, PublicKey, PublisherKey, Signature, VerifiedArtifact};
+pub use clock::{Clock, SystemClock};
 pub use digest::Digest;
-pub use engine::{EngineKey, Loaded, Sandbox, TARGET, engine_config};
+pub use engine::{Loaded, Sandbox, engine_config};
+pub use engine_key::{EngineKey, Metering, Target};
 pub use error::{Context, LimitName, SandboxError};
 pub use ipc::read_output;
-pub use limits::Limits;
-pub use transformer::{Produced, Transformer};
+pub use limits::{LimitOverrides, Limits, StarLimits};
+pub use transformer::{Produced, Transformer, Usage};

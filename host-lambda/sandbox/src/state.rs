@@ -1,8 +1,7 @@
-//! What a store knows: the limits, and what was refused because of them.
+//! What a store knows: the limits, what was refused because of them, and what was used.
 
 use wasmtime::ResourceLimiter;
 
-use crate::bindings::log;
 use crate::error::LimitName;
 use crate::limits::Limits;
 
@@ -13,11 +12,13 @@ pub(crate) struct State {
     log_dropped: u64,
     /// The first growth that was refused, and what was asked for: a trap that follows is its doing.
     denied: Option<(LimitName, u64)>,
+    /// The largest linear memory granted.
+    memory_bytes: usize,
 }
 
 impl State {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { log_left: limits.log_bytes, limits, log_dropped: 0, denied: None }
+        Self { log_left: limits.log_bytes, limits, log_dropped: 0, denied: None, memory_bytes: 0 }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -28,9 +29,24 @@ impl State {
         self.denied
     }
 
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
     /// How many messages were over the log limit.
     pub(crate) fn log_dropped(&self) -> u64 {
         self.log_dropped
+    }
+
+    /// A message is row data, so only its level and length are logged.
+    pub(crate) fn log(&mut self, level: &'static str, text: &str) {
+        match self.log_left.checked_sub(text.len()) {
+            None => self.log_dropped += 1,
+            Some(left) => {
+                self.log_left = left;
+                tracing::debug!(level, bytes = text.len(), "component logged");
+            }
+        }
     }
 
     fn grow(&mut self, limit: LimitName, desired: usize, allowed: usize) -> bool {
@@ -43,7 +59,11 @@ impl State {
 
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(LimitName::Memory, desired, self.limits.memory_bytes))
+        let granted = self.grow(LimitName::Memory, desired, self.limits.memory_bytes);
+        if granted {
+            self.memory_bytes = self.memory_bytes.max(desired);
+        }
+        Ok(granted)
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -51,32 +71,14 @@ impl ResourceLimiter for State {
     }
 
     fn instances(&self) -> usize {
-        16
+        self.limits.instances
     }
 
     fn tables(&self) -> usize {
-        16
+        self.limits.tables
     }
 
     fn memories(&self) -> usize {
         1
-    }
-}
-
-impl log::Host for State {
-    /// A message is row data, so only its level and length are logged.
-    fn message(&mut self, level: log::Level, text: String) {
-        match self.log_left.checked_sub(text.len()) {
-            None => self.log_dropped += 1,
-            Some(left) => {
-                self.log_left = left;
-                let level = match level {
-                    log::Level::Debug => "debug",
-                    log::Level::Info => "info",
-                    log::Level::Warn => "warn",
-                };
-                tracing::debug!(level, bytes = text.len(), "component logged");
-            }
-        }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use star_contract::{Delivery, Description, MAX_PUSH_BYTES, MAX_PUSH_ROWS, Outcome, RefusedRow};
 use wasmtime::component::ResourceAny;
 use wasmtime::{Store, Trap};
 
-use crate::bindings::Star;
-use crate::engine::ticks;
+use crate::bindings::{Answer, Star};
+use crate::engine::{fuel, ticks};
+use crate::engine_key::{Metering, STACK_BYTES};
 use crate::error::{LimitName, RowData, SandboxError};
 use crate::state::State;
 use crate::{Context, ipc};
@@ -33,6 +35,8 @@ pub struct Produced {
 pub(crate) struct Call {
     pub(crate) store: Store<State>,
     pub(crate) context: Context,
+    /// The time spent in calls.
+    pub(crate) took: Duration,
 }
 
 impl Call {
@@ -44,7 +48,10 @@ impl Call {
     ) -> Result<T, SandboxError> {
         what.clone_into(&mut self.context.call);
         self.store.set_epoch_deadline(ticks(self.store.data().limits()));
-        call(&mut self.store).map_err(|error| self.classify(error))
+        let started = Instant::now();
+        let answer = call(&mut self.store);
+        self.took += started.elapsed();
+        answer.map_err(|error| self.classify(error))
     }
 
     fn classify(&self, source: wasmtime::Error) -> SandboxError {
@@ -56,11 +63,17 @@ impl Call {
         }
         match source.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => over(LimitName::Time, limits.call_milliseconds, None),
-            Some(Trap::StackOverflow) => over(LimitName::Stack, 1 << 20, None),
+            Some(Trap::StackOverflow) => over(LimitName::Stack, STACK_BYTES as u64, None),
+            Some(Trap::OutOfFuel) => over(LimitName::Fuel, limits.fuel, None),
             Some(_) => SandboxError::Trapped { context: self.at(), source },
-            // Lifting and lowering fail without a trap code; the only budget there is the lifted bytes.
-            None if source.to_string().contains("fuel") => over(LimitName::Lifted, limits.lifted_bytes as u64, None),
-            None => SandboxError::Trapped { context: self.at(), source },
+            // Lifting, lowering and instantiating fail without a trap code.
+            None => match budget(&format!("{source:#}")) {
+                Some(LimitName::Instances) => over(LimitName::Instances, limits.instances as u64, None),
+                Some(LimitName::Tables) => over(LimitName::Tables, limits.tables as u64, None),
+                Some(LimitName::Memories) => over(LimitName::Memories, 1, None),
+                Some(limit) => over(limit, limits.lifted_bytes as u64, None),
+                None => SandboxError::Trapped { context: self.at(), source },
+            },
         }
     }
 
@@ -73,11 +86,39 @@ impl Call {
     }
 }
 
+/// The budget that the engine's words say was exceeded.
+fn budget(words: &str) -> Option<LimitName> {
+    let of = |what: &str| words.contains(&format!("{what} count too high"));
+    match () {
+        () if of("instance") => Some(LimitName::Instances),
+        () if of("table") => Some(LimitName::Tables),
+        () if of("memory") => Some(LimitName::Memories),
+        () if words.contains("fuel") => Some(LimitName::Lifted),
+        () => None,
+    }
+}
+
+/// What a batch has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The time spent in calls.
+    pub time: Duration,
+    /// Fuel, where it is counted.
+    pub fuel: Option<u64>,
+    /// The largest linear memory, in bytes.
+    pub memory_bytes: u64,
+    /// Bytes of Arrow IPC pushed.
+    pub pushed_bytes: u64,
+    /// Bytes of Arrow IPC given back.
+    pub produced_bytes: u64,
+}
+
 /// One batch of one star.
 pub struct Transformer {
     call: Call,
     star: Star,
     resource: ResourceAny,
+    metering: Metering,
     description: Arc<Description>,
     /// Table, delivery and rows of each push so far.
     pushes: Vec<(String, Delivery, usize)>,
@@ -85,6 +126,8 @@ pub struct Transformer {
     bytes: Flow,
     refused: u64,
     codes: BTreeSet<String>,
+    /// Whether the answer at hand is that of the end.
+    finishing: bool,
 }
 
 /// How much went in and came out.
@@ -95,19 +138,25 @@ struct Flow {
 }
 
 impl Transformer {
-    pub(crate) fn new(mut call: Call, star: Star, description: Arc<Description>) -> Result<Self, SandboxError> {
-        let resource =
-            call.run("constructor", |store| star.totesys_star_transform().transformer().call_constructor(store))?;
+    pub(crate) fn new(
+        mut call: Call,
+        star: Star,
+        metering: Metering,
+        description: Arc<Description>,
+    ) -> Result<Self, SandboxError> {
+        let resource = call.run("constructor", |store| star.construct(store))?;
         Ok(Self {
             call,
             star,
             resource,
+            metering,
             description,
             pushes: Vec::new(),
             rows: Flow::default(),
             bytes: Flow::default(),
             refused: 0,
             codes: BTreeSet::new(),
+            finishing: false,
         })
     }
 
@@ -135,9 +184,7 @@ impl Transformer {
         self.rows.pushed += rows as u64;
         self.bytes.pushed += stream.len() as u64;
         let (star, resource) = (&self.star, self.resource);
-        let answer = self.call.run(table, |store| {
-            star.totesys_star_transform().transformer().call_push(store, resource, table, stream)
-        })?;
+        let answer = self.call.run(table, |store| star.push(store, resource, table, stream))?;
         self.answered(answer)
     }
 
@@ -160,18 +207,30 @@ impl Transformer {
     /// When the component fails.
     pub fn conclude(&mut self) -> Result<Outcome, SandboxError> {
         let (star, resource) = (&self.star, self.resource);
-        let answer = self
-            .call
-            .run("finish", |store| star.totesys_star_transform().transformer().call_finish(store, resource))?;
+        self.finishing = true;
+        let answer = self.call.run("finish", |store| star.finish(store, resource))?;
         self.answered(answer)
     }
 
-    fn answered(&self, answer: Result<crate::bindings::Outcome, String>) -> Result<Outcome, SandboxError> {
-        answer
-            .map(crate::bindings::outcome)
-            .map_err(|words| SandboxError::GaveUp { context: self.call.at(), words: RowData(words) })
+    /// What the batch has used so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let store = &self.call.store;
+        let left = store.get_fuel().ok().filter(|_| self.metering == Metering::Fuel);
+        Usage {
+            time: self.call.took,
+            fuel: left.map(|left| fuel(store.data().limits()).saturating_sub(left)),
+            memory_bytes: store.data().memory_bytes() as u64,
+            pushed_bytes: self.bytes.pushed,
+            produced_bytes: self.bytes.produced,
+        }
     }
 
+    fn answered(&self, answer: Answer) -> Result<Outcome, SandboxError> {
+        answer.map_err(|words| SandboxError::GaveUp { context: self.call.at(), words: RowData(words) })
+    }
+
+    /// Checks an answer against the description.
     fn accept(&mut self, outcome: Outcome) -> Result<Produced, SandboxError> {
         let mut outputs = Vec::new();
         for batch in outcome.outputs {
@@ -220,8 +279,15 @@ impl Transformer {
         if *table != row.table || row.row as usize >= *rows {
             return Err(self.call.malformed("it refused a row that was not pushed"));
         }
-        if *delivery == Delivery::Changes && row.push as usize + 1 != self.pushes.len() {
+        if *delivery == Delivery::Changes && (self.finishing || row.push as usize + 1 != self.pushes.len()) {
             return Err(self.call.malformed("it refused a change after that change's own push"));
+        }
+        let has = |column: &String| {
+            let input = self.description.input(&row.table);
+            input.is_some_and(|input| input.columns.iter().any(|described| described.name == *column))
+        };
+        if !row.column.as_ref().is_none_or(has) {
+            return Err(self.call.malformed("it refused a row for a column that its input does not have"));
         }
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if row.code.is_empty() || row.code.len() > MAX_CODE || !row.code.bytes().all(plain) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use star_contract::{Column, Input};
-use totesys_lake::{Bucket, FileEntry, OpenRow, OpenRows, StopRecord, TransformationRecord};
+use totesys_lake::{Bucket, FileEntry, OpenRow, OpenRows, StarLedger, StopRecord, TransformationRecord};
 use totesys_warehouse::{WaitingFact, Warehouse};
 
 use super::row_id::RowId;
@@ -66,7 +66,7 @@ pub struct QuarantinedRow {
 
 /// Open rows of one file: a star's, or nobody's when the codec could not hold them.
 struct Opened {
-    star: Option<String>,
+    star: Option<StarLedger>,
     open: OpenRows,
 }
 
@@ -83,13 +83,16 @@ impl Opened {
         let OpenRows { batch, observed_at, table, from, .. } = &self.open;
         let (table, number) = (table.clone(), from + u64::from(row.row));
         let (id, held) = match self.star.clone() {
-            Some(star) => (RowId::Refused { star, batch: batch.0, table: table.clone(), number }, Held::Refused),
+            Some(star) => (
+                RowId::Refused { star: star.star().to_owned(), batch: batch.0, table: table.clone(), number },
+                Held::Refused,
+            ),
             None => (RowId::Unreadable { batch: batch.0, table: table.clone(), number }, Held::Unreadable),
         };
         QuarantineEntry {
             id: id.to_string(),
             held,
-            star: self.star.clone(),
+            star: self.star.as_ref().map(|star| star.star().to_owned()),
             table,
             code: row.code.clone(),
             batch: batch.0,
@@ -184,7 +187,9 @@ impl Pipeline {
         };
         if let Some((star, batch, table)) = of_star {
             let mut opened = contents.opened.iter().filter(|opened| {
-                opened.star.as_ref() == star && opened.open.batch.0 == *batch && opened.open.table == *table
+                opened.star.as_ref().map(StarLedger::star) == star.map(String::as_str)
+                    && opened.open.batch.0 == *batch
+                    && opened.open.table == *table
             });
             let found = opened.find_map(|opened| Some((opened, opened.place(number)?))).ok_or_else(missing)?;
             return self.opened_rows(found.0, |row| row == found.1).await?.pop().ok_or_else(missing);
@@ -209,11 +214,11 @@ impl Pipeline {
         let only = star.map(|star| pinned.entry(star)).transpose()?;
         let (mut opened, mut stopped) = (Vec::new(), Vec::new());
         for name in pinned.record.stars.keys().filter(|name| star.is_none_or(|star| star == *name)) {
-            let newest = self.lake.newest_transformation(name).await?;
+            let newest = self.lake.newest_transformation(pinned.ledger(name)).await?;
             let done = newest.as_ref().map_or(0, |record| record.batch.0);
             stopped.extend(self.current_stop(name, done).await?);
             let open = newest.map(|record| record.into_record().open).unwrap_or_default();
-            opened.extend(open.into_iter().map(|open| Opened { star: Some(name.clone()), open }));
+            opened.extend(open.into_iter().map(|open| Opened { star: Some(pinned.ledger(name)), open }));
         }
         let manifest = self.lake.newest_manifest().await?.map(|manifest| manifest.into_record().unreadable);
         let read = |open: &OpenRows| only.is_none_or(|entry| entry.description.input(&open.table).is_some());
@@ -267,7 +272,7 @@ impl Pipeline {
     async fn refused_rows(
         &self,
         opened: &Opened,
-        star: &str,
+        star: &StarLedger,
         wanted: impl Fn(u32) -> bool,
     ) -> Result<Vec<QuarantinedRow>, HostError> {
         let OpenRows { batch, table, file, .. } = &opened.open;

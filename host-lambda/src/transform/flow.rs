@@ -7,7 +7,7 @@ use star_contract::{Delivery, Description, Input, MAX_PUSH_ROWS};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use totesys_lake::{Attempt, BatchNumber, Bucket, FileEntry, Lake, Micros, TableEntry, TableOutput};
-use totesys_sandbox::{Loaded, Produced as Given};
+use totesys_sandbox::{Loaded, Produced as Given, Usage};
 use tracing::{Span, info_span};
 
 use super::outputs::Outputs;
@@ -24,6 +24,7 @@ const QUEUE: usize = 4;
 pub(super) struct Produced {
     pub(super) outputs: Vec<TableOutput>,
     pub(super) refused: Refused,
+    pub(super) used: Option<Usage>,
 }
 
 /// One star's batch on its way through.
@@ -32,6 +33,10 @@ pub(super) struct Flow {
     pub(super) observer: Arc<dyn Observer>,
     pub(super) description: Arc<Description>,
     pub(super) digest: String,
+    /// The version of the contract the component was built against.
+    pub(super) contract: String,
+    /// The generation of the star's transformations that is being written.
+    pub(super) generation: u64,
     pub(super) batch: BatchNumber,
     pub(super) taken_at: Micros,
     pub(super) attempt: Attempt,
@@ -79,9 +84,9 @@ impl Flow {
         let (read, transformed, written) = tokio::join!(reader, transformer, writer);
         // Whoever fails makes its neighbours stop quietly, so exactly one of these has something to say.
         read.map_err(|_| HostError::Worker)??;
-        let refused = transformed.map_err(|_| HostError::Worker)??;
+        let (refused, used) = transformed.map_err(|_| HostError::Worker)??;
         let outputs = written.map_err(|_| HostError::Worker)??;
-        Ok(Produced { outputs, refused })
+        Ok(Produced { outputs, refused, used: Some(used) })
     }
 
     /// How an input is delivered.
@@ -155,7 +160,7 @@ impl Flow {
         delivered: (u64, u64),
         mut pushes: mpsc::Receiver<Step<Pushable>>,
         give: &mpsc::Sender<Step<(String, RecordBatch)>>,
-    ) -> Result<Refused, HostError> {
+    ) -> Result<(Refused, Usage), HostError> {
         let mut transformer = component.begin(self.batch.0, Arc::clone(&self.description))?;
         let mut refusals = Refusals::new(self, runtime, delivered);
         let accept = |given: Given, refusals: &mut Refusals<'_>| -> Result<bool, HostError> {
@@ -166,7 +171,7 @@ impl Flow {
             let Pushable { origin, rows } = match pushes.blocking_recv() {
                 Some(Step::Rows(pushable)) => pushable,
                 Some(Step::End) => break,
-                None => return Ok(Refused::default()),
+                None => return Ok(Default::default()),
             };
             if !fits(&rows) {
                 refusals.add_too_large(origin, &rows)?;
@@ -177,13 +182,13 @@ impl Flow {
             self.observer.passed(Stage::Transform, &input.table, rows.num_rows() as u64, pushed_bytes(&rows) as u64);
             refusals.pushed(origin, rows);
             if !accept(given, &mut refusals)? {
-                return Ok(Refused::default());
+                return Ok(Default::default());
             }
         }
         if accept(transformer.finish()?, &mut refusals)? {
             let _ = give.blocking_send(Step::End);
         }
-        refusals.finish()
+        Ok((refusals.finish()?, transformer.usage()))
     }
 
     fn write(

@@ -62,7 +62,7 @@ impl Place<'_> {
         let metadata = BTreeMap::from([
             ("batch".to_owned(), self.flow.batch.0.to_string()),
             ("component".to_owned(), self.flow.digest.clone()),
-            ("contract".to_owned(), star_contract::CONTRACT_VERSION.to_owned()),
+            ("contract".to_owned(), self.flow.contract.clone()),
         ]);
         let spec = PartSpec { keys: described.business_key.clone(), metadata };
         let roller = ParquetRoller::new(&described.columns, spec, DEFAULT_PART_BYTES);
@@ -71,11 +71,12 @@ impl Place<'_> {
 
     fn store(&self, part: Part, output: &mut TableOutput) -> Result<(), HostError> {
         let number = u32::try_from(output.files.len()).unwrap_or(u32::MAX);
-        let Flow { description, digest, batch, taken_at, lake, .. } = self.flow;
+        let Flow { description, digest, generation, batch, taken_at, lake, .. } = self.flow;
+        let component = (digest.as_str(), *generation);
         let (table, star) = (&output.table, &description.star);
         let key = match self.observed {
-            None => keys::transformed(table, *taken_at, *batch, star, digest, number)?,
-            Some(observed) => keys::released(table, *taken_at, *batch, star, digest, observed, number)?,
+            None => keys::transformed(table, *taken_at, *batch, star, component, number)?,
+            Some(observed) => keys::released(table, *taken_at, *batch, star, component, observed, number)?,
         };
         let file = self.runtime.block_on(lake.put_part(Bucket::TransformedData, key, table, part))?;
         failpoint::pass("transform:part-stored");

@@ -8,7 +8,7 @@ const IPC_SLACK: usize = 64 * 1024;
 
 /// Halves the rows until each piece fits into a push, and says where in the rows it begins. A single row that is too
 /// large for one is a piece of its own, which does not fit.
-pub(super) fn pieces(rows: RecordBatch) -> Vec<(usize, RecordBatch)> {
+pub(crate) fn pieces(rows: RecordBatch) -> Vec<(usize, RecordBatch)> {
     let (mut pieces, mut pending) = (Vec::new(), vec![(0, rows)]);
     while let Some((at, rows)) = pending.pop() {
         if rows.num_rows() > 1 && !fits(&rows) {
@@ -23,7 +23,7 @@ pub(super) fn pieces(rows: RecordBatch) -> Vec<(usize, RecordBatch)> {
 }
 
 /// Whether one push can carry the rows.
-pub(super) fn fits(rows: &RecordBatch) -> bool {
+pub(crate) fn fits(rows: &RecordBatch) -> bool {
     pushed_bytes(rows) <= MAX_PUSH_BYTES - IPC_SLACK
 }
 

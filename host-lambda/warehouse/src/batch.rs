@@ -7,6 +7,8 @@ use crate::{LedgerRow, Load, WarehouseError};
 pub struct StarBatch {
     /// The star.
     pub star: String,
+    /// The generation of the star's ledger this batch belongs to: 0 at first, one more with each rebuild.
+    pub generation: u64,
     /// The batch's number.
     pub batch: u64,
     /// When its snapshot was taken, in microseconds since 1970 UTC.

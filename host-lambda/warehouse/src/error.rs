@@ -197,6 +197,19 @@ pub enum WarehouseError {
         offered: u64,
     },
 
+    /// The batch was made for another generation of its star than the warehouse holds.
+    #[error(
+        "a batch of generation {offered} of star `{star}` cannot be loaded: the warehouse holds generation {found}"
+    )]
+    OtherGeneration {
+        /// The star.
+        star: String,
+        /// The generation of the warehouse.
+        found: u64,
+        /// The generation of the batch.
+        offered: u64,
+    },
+
     /// Two stars say different things about one dimension row in the same batch.
     #[error(
         "star `{star}` disagrees with `{owner}`, the owner of `{dimension}`, on {rows} rows (by `{key}`) of batch {batch}"
@@ -214,6 +227,74 @@ pub enum WarehouseError {
         rows: u64,
         /// The batch both describe.
         batch: u64,
+    },
+
+    /// A rebuild needs schemas that are not there, and the role may not create them.
+    #[error("the warehouse role may not create the schemas of a rebuild: {}", schemas.join(", "))]
+    RebuildRights {
+        /// The schemas that are missing, or that the role may not use.
+        schemas: Vec<String>,
+    },
+
+    /// There is no rebuild to swap in.
+    #[error("the schema `{schema}` holds no rebuild of star `{star}` to generation {generation}")]
+    NoShadow {
+        /// The star.
+        star: String,
+        /// The generation that was asked for.
+        generation: u64,
+        /// The schema a rebuild is kept in.
+        schema: String,
+    },
+
+    /// A rebuild has not caught up with the warehouse it would replace.
+    #[error("the rebuild is at batch {shadow} of star `{star}`, the warehouse at batch {main}")]
+    ShadowBehind {
+        /// The star that is behind.
+        star: String,
+        /// Its newest batch in the rebuild; 0 is none.
+        shadow: u64,
+        /// Its newest batch in the warehouse.
+        main: u64,
+    },
+
+    /// The tables an earlier rebuild replaced are still kept.
+    #[error("the schema `{schema}` still keeps the tables that an earlier rebuild replaced")]
+    FormerKept {
+        /// The schema they are in.
+        schema: String,
+    },
+
+    /// There are no tables that a rebuild replaced.
+    #[error("the schema `{schema}` keeps no tables that a rebuild replaced")]
+    NoFormer {
+        /// The schema they would be in.
+        schema: String,
+    },
+
+    /// A schema that is a rebuild's own holds what is somebody else's.
+    #[error("the schema `{schema}` is a rebuild's own and holds what is not: {}", objects.join(", "))]
+    ForeignObjects {
+        /// The schema.
+        schema: String,
+        /// What is in it, or depends on what is.
+        objects: Vec<String>,
+    },
+
+    /// Tables that are to be dropped are in use by what is somebody else's.
+    #[error("tables that would be dropped are still used: {}", dependents.join(", "))]
+    StillUsed {
+        /// What depends on them.
+        dependents: Vec<String>,
+    },
+
+    /// A dimension that no prepared star has.
+    #[error("there is no dimension `{dimension}`")]
+    NoSuchDimension {
+        /// The name that was asked for.
+        dimension: String,
+        /// The dimensions there are.
+        known: Vec<String>,
     },
 
     /// The record ids of a fact are used up.
@@ -273,6 +354,27 @@ impl WarehouseError {
                 "both components must derive `{dimension}` alike: publish versions that share its code, then load \
                  again"
             ),
+            Self::OtherGeneration { found, offered, .. } if found > offered => {
+                "a rebuild was swapped in meanwhile; the next run goes on with it".to_owned()
+            }
+            Self::OtherGeneration { star, .. } => format!(
+                "a rebuild of this star is committed and not swapped in yet: run `cargo xtask transform rebuild --star \
+                 {star}` to finish it"
+            ),
+            Self::RebuildRights { schemas } => {
+                let quoted: Vec<String> =
+                    schemas.iter().map(|schema| totesys_postgres::quote_identifier(schema)).collect();
+                format!("create the schemas {} beforehand and let the role own them", quoted.join(", "))
+            }
+            Self::NoShadow { star, .. } => format!("run `cargo xtask transform rebuild --star {star}`"),
+            Self::ShadowBehind { .. } => "run the rebuild again: it goes on where it stopped".to_owned(),
+            Self::FormerKept { .. } => "accept that rebuild or undo it first".to_owned(),
+            Self::NoFormer { .. } => "no rebuild was swapped in, or the last one was accepted or undone".to_owned(),
+            Self::ForeignObjects { .. } => "move them to another schema or drop them, then try again".to_owned(),
+            Self::StillUsed { .. } => {
+                "let them read the tables of the warehouse, or drop them, then try again".to_owned()
+            }
+            Self::NoSuchDimension { known, .. } => format!("the dimensions there are: {}", known.join(", ")),
             Self::NoSuchFact { known, .. } => format!("the facts there are: {}", known.join(", ")),
             Self::UnfitKey { key, .. } => format!("its key is {}, one argument each", key.join(" and ")),
             Self::IdsExhausted { table } => format!(

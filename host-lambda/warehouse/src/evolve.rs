@@ -8,7 +8,7 @@ use crate::found::{Found, FoundTable, noted_view};
 use crate::place::Places;
 use crate::shape::{Shape, definition, list, sql_type};
 use crate::star::Star;
-use crate::{side, views};
+use crate::{generation, side, views};
 
 /// What the waiting table adds to the fact's columns.
 const WAITING_COLUMNS: &str = "_batch bigint, _ord bigint, _snapshot_at timestamptz NOT NULL, _reason text NOT NULL,
@@ -24,6 +24,22 @@ pub(crate) struct Step {
     pub(crate) required: Option<Column>,
     /// The foreign key this adds, which rows may break.
     pub(crate) reference: Option<Reference>,
+    /// Whether this only has PostgreSQL look at rows that are known to be right.
+    pub(crate) can_wait: bool,
+}
+
+impl Step {
+    /// The statement in one line, without what it says of columns or rows.
+    pub(crate) fn said(&self) -> String {
+        let first = self.sql.lines().next().unwrap_or_default().trim();
+        // A view is made by a block where somebody replaced it.
+        let told = match first.split_once(" AS SELECT ") {
+            Some(_) => format!("CREATE OR REPLACE VIEW {}", quote_identifier(&self.table)),
+            None if first.starts_with("CREATE TABLE") => first.split(" (").next().unwrap_or(first).to_owned(),
+            None => first.to_owned(),
+        };
+        told.trim_end_matches(';').to_owned()
+    }
 }
 
 /// The statements that bring the warehouse in line with the stars: none when it is.
@@ -52,6 +68,9 @@ pub(crate) fn steps(stars: &[Star], places: &Places, found: &Found) -> Result<Ve
         let loads = places.side("loads");
         plan.step("loads", format!("ALTER TABLE {loads} ADD COLUMN report text NOT NULL DEFAULT ''"));
     }
+    if found.side(places, generation::TABLE).is_none() {
+        plan.step(generation::TABLE, generation::create(places));
+    }
     for shape in shapes.iter().filter(|shape| shape.role == Role::Fact) {
         for (name, select) in views::of(shape, places, found) {
             plan.view(&name, &select)?;
@@ -68,7 +87,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     fn step(&mut self, table: &str, sql: String) {
-        self.steps.push(Step { sql, table: table.to_owned(), required: None, reference: None });
+        self.steps.push(Step { sql, table: table.to_owned(), required: None, reference: None, can_wait: false });
     }
 
     fn main_table(&mut self, shape: &Shape) -> Result<(), WarehouseError> {
@@ -128,6 +147,7 @@ impl Plan<'_> {
                 table: shape.table.clone(),
                 required: (!column.nullable).then(|| column.clone()),
                 reference: None,
+                can_wait: false,
             });
             return Ok(());
         };
@@ -263,6 +283,7 @@ impl Plan<'_> {
             let stands = references.find(|found| found.column == reference.column && found.target == reference.table);
             let has_target = shapes.iter().any(|other| other.table == reference.table)
                 || self.found.table(self.places, &reference.table).is_some();
+            let can_wait = stands.is_some();
             let sql = match stands {
                 Some(found) if found.validated => continue,
                 Some(found) => format!("ALTER TABLE {table} VALIDATE CONSTRAINT {}", quote_identifier(&found.name)),
@@ -274,8 +295,8 @@ impl Plan<'_> {
                     quote_identifier(&reference.target),
                 ),
             };
-            let reference = Some(reference.clone());
-            self.steps.push(Step { sql, table: shape.table.clone(), required: None, reference });
+            let (reference, table) = (Some(reference.clone()), shape.table.clone());
+            self.steps.push(Step { sql, table, required: None, reference, can_wait });
         }
     }
 

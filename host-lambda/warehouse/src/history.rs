@@ -5,7 +5,7 @@ use tokio_postgres::error::SqlState;
 use totesys_postgres::{quote_identifier, quote_literal};
 
 use crate::error::while_doing;
-use crate::shape::sql_type;
+use crate::shape::{Shape, sql_type};
 use crate::{Warehouse, WarehouseError};
 
 /// Columns, and rows in which NULL is `None`.
@@ -17,31 +17,16 @@ impl Warehouse {
     /// # Errors
     /// No such fact, a key of another shape, or a failing database.
     pub async fn history(&self, fact: &str, key: &[String]) -> Result<TextRows, WarehouseError> {
-        let Some((_, shape)) = self.facts().find(|(_, shape)| shape.table == fact) else {
-            let known = self.facts().map(|(_, shape)| shape.table.clone()).collect();
-            return Err(WarehouseError::NoSuchFact { fact: fact.to_owned(), known });
-        };
-        let columns = shape.key_columns();
-        let unfit = || WarehouseError::UnfitKey {
-            fact: fact.to_owned(),
-            key: columns.iter().map(|column| format!("{} {}", column.name, sql_type(column))).collect(),
-        };
-        if columns.len() != key.len() {
-            return Err(unfit());
-        }
-        let same = columns.iter().zip(key).map(|(column, value)| {
-            format!("{} = {}::{}", quote_identifier(&column.name), quote_literal(value), sql_type(column))
-        });
+        let shape = self.fact(fact)?;
         let query = format!(
-            "SELECT * FROM {} WHERE {} ORDER BY batch, {}",
+            "SELECT * FROM {} h WHERE {} ORDER BY batch, {}",
             self.places().table(&format!("{fact}_history")),
-            same.collect::<Vec<_>>().join(" AND "),
+            of_key(shape, key, "h")?,
             shape.id(),
         );
         let messages = match self.connection().simple_query(&query).await {
             Ok(messages) => messages,
-            Err(error) if error.code().is_some_and(names_a_bad_value) => return Err(unfit()),
-            Err(error) => return Err(while_doing("reading the history", fact)(error)),
+            Err(error) => return Err(unfit_or(shape, error, "reading the history")),
         };
         let (mut names, mut rows) = (Vec::new(), Vec::new());
         for message in &messages {
@@ -57,6 +42,36 @@ impl Warehouse {
         }
         Ok((names, rows))
     }
+
+    /// The shape of a fact.
+    pub(crate) fn fact(&self, fact: &str) -> Result<&Shape, WarehouseError> {
+        self.facts().map(|(_, shape)| shape).find(|shape| shape.table == fact).ok_or_else(|| {
+            let known = self.facts().map(|(_, shape)| shape.table.clone()).collect();
+            WarehouseError::NoSuchFact { fact: fact.to_owned(), known }
+        })
+    }
+}
+
+/// What holds for the rows of one key, as SQL over an alias.
+pub(crate) fn of_key(shape: &Shape, key: &[String], alias: &str) -> Result<String, WarehouseError> {
+    let columns = shape.key_columns();
+    if columns.len() != key.len() {
+        return Err(unfit(shape));
+    }
+    let same = columns.iter().zip(key).map(|(column, value)| {
+        format!("{alias}.{} = {}::{}", quote_identifier(&column.name), quote_literal(value), sql_type(column))
+    });
+    Ok(same.collect::<Vec<_>>().join(" AND "))
+}
+
+/// Says that a key does not fit when its values were what a query failed on.
+pub(crate) fn unfit_or(shape: &Shape, error: tokio_postgres::Error, doing: &'static str) -> WarehouseError {
+    if error.code().is_some_and(names_a_bad_value) { unfit(shape) } else { while_doing(doing, &shape.table)(error) }
+}
+
+fn unfit(shape: &Shape) -> WarehouseError {
+    let key = shape.key_columns().iter().map(|column| format!("{} {}", column.name, sql_type(column))).collect();
+    WarehouseError::UnfitKey { fact: shape.table.clone(), key }
 }
 
 fn names_a_bad_value(code: &SqlState) -> bool {

@@ -331,7 +331,7 @@ impl<'a> Load<'a> {
             .collect();
         shared.sort_unstable();
         for dimension in shared {
-            self.work.places.lock(&self.work.transaction, &format!("dimension {dimension}")).await?;
+            self.work.places.lock_dimension(&self.work.transaction, dimension).await?;
         }
         self.locked = true;
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, GenericClient};
 use totesys_postgres::qualified;
 
 use crate::WarehouseError;
@@ -10,6 +10,9 @@ use crate::error::while_doing;
 
 /// What the side tables' names begin with when they stand in the main schema.
 const PREFIX: &str = "_totesys_";
+
+/// The name of the lock on what is made or moved.
+pub(crate) const PREPARE: &str = "prepare";
 
 /// The most bytes of a name PostgreSQL keeps.
 const MAX_NAME: usize = 63;
@@ -89,6 +92,48 @@ impl Places {
         }
     }
 
+    /// What a side table is called where the side tables have a schema of their own; none for another's table.
+    pub(crate) fn side_base<'a>(&self, name: &'a str) -> Option<&'a str> {
+        match &self.side {
+            Side::Schema(_) => Some(name),
+            Side::Prefix => name.strip_prefix(PREFIX),
+        }
+    }
+
+    /// Whether a side table stands.
+    pub(crate) async fn has_side(&self, client: &impl GenericClient, name: &str) -> Result<bool, WarehouseError> {
+        let row = client
+            .query_one(
+                "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                                WHERE n.nspname::text = $1 AND c.relname::text = $2)",
+                &[&self.side_schema(), &self.side_name(name)],
+            )
+            .await
+            .map_err(while_doing("looking for a side table", name))?;
+        Ok(row.get(0))
+    }
+
+    /// The same layout under other names.
+    pub(crate) fn elsewhere(&self, schema: String, side: String) -> Self {
+        let side = match self.side {
+            Side::Schema(_) => Side::Schema(side),
+            Side::Prefix => Side::Prefix,
+        };
+        Self { schema, side }
+    }
+
+    /// Whether the side tables stand in the main schema.
+    pub(crate) fn is_one_schema(&self) -> bool {
+        matches!(self.side, Side::Prefix)
+    }
+
+    /// The main schema and, if it is another, the side tables'.
+    pub(crate) fn schemas(&self) -> Vec<&str> {
+        let mut schemas = vec![self.schema.as_str(), self.side_schema()];
+        schemas.dedup();
+        schemas
+    }
+
     /// Refuses a side table whose name PostgreSQL would cut short.
     pub(crate) fn check_side_name(&self, name: &str) -> Result<(), WarehouseError> {
         let name = self.side_name(name);
@@ -104,6 +149,24 @@ impl Places {
             Side::Schema(side) => side,
             Side::Prefix => &self.schema,
         }
+    }
+
+    /// Waits for loads of a star.
+    pub(crate) async fn lock_star(
+        &self,
+        transaction: &tokio_postgres::Transaction<'_>,
+        star: &str,
+    ) -> Result<(), WarehouseError> {
+        self.lock(transaction, &format!("star {star}")).await
+    }
+
+    /// Waits for loads that write a shared dimension.
+    pub(crate) async fn lock_dimension(
+        &self,
+        transaction: &tokio_postgres::Transaction<'_>,
+        dimension: &str,
+    ) -> Result<(), WarehouseError> {
+        self.lock(transaction, &format!("dimension {dimension}")).await
     }
 
     /// Waits for the advisory lock of a name within this warehouse; the transaction's end releases it.
@@ -130,7 +193,7 @@ pub(crate) struct Standing {
     pub(crate) stamped: bool,
 }
 
-fn checked(name: &str) -> Result<String, WarehouseError> {
+pub(crate) fn checked(name: &str) -> Result<String, WarehouseError> {
     let problem = if name.is_empty() {
         "it is empty"
     } else if name.len() > MAX_NAME {

@@ -45,9 +45,9 @@ impl Shape {
         if output.role == Role::Fact && output.surrogate_key.is_none() {
             return refuse(None, "a fact needs a surrogate key");
         }
-        let created = match output.extras.iter().find(|(name, _)| name == "created") {
-            None => None,
-            Some((_, columns)) => match created(output, columns) {
+        let created = match output.created().as_slice() {
+            [] => None,
+            columns => match created(output, columns) {
                 Some(sql) => Some(sql),
                 None => {
                     return refuse(None, "`created` must name a date and a time column, or one timestamp column");
@@ -173,7 +173,8 @@ impl Shape {
         format!("({})", self.load_that_gave(places, record_id, "o.batch"))
     }
 
-    fn load_that_gave(&self, places: &Places, record_id: &str, columns: &str) -> String {
+    /// Columns of the `fact_loads` row `o` of the load that gave a record id, as a query.
+    pub(crate) fn load_that_gave(&self, places: &Places, record_id: &str, columns: &str) -> String {
         format!(
             "SELECT {columns} FROM {fact_loads} o
              WHERE o.fact = {name} AND o.first_id <= {record_id} ORDER BY o.first_id DESC LIMIT 1",
@@ -223,7 +224,7 @@ pub(crate) fn sql_type(column: &Column) -> String {
         ColumnType::Int64 => "bigint",
         ColumnType::Float64 => "double precision",
         ColumnType::Decimal { precision, scale } => {
-            if column.extras.iter().any(|(name, value)| name == "numeric" && value == "unconstrained") {
+            if column.is_unconstrained() {
                 "numeric"
             } else {
                 return format!("numeric({precision},{scale})");
@@ -248,22 +249,23 @@ pub(crate) fn definition(column: &Column) -> String {
 }
 
 /// The moment of creation in UTC, from the columns a description names.
-fn created(output: &Output, columns: &str) -> Option<String> {
+fn created(output: &Output, columns: &[&str]) -> Option<String> {
     let find = |name: &str| output.columns.iter().find(|column| column.name == name);
     let column = |column: &Column| format!("f.{}", quote_identifier(&column.name));
-    match columns.split_once(',') {
-        Some((date, time)) => {
+    match columns {
+        [date, time] => {
             let (date, time) = (find(date)?, find(time)?);
             let fit = date.column_type == ColumnType::Date && time.column_type == ColumnType::Time;
             fit.then(|| format!("({} + {}) AT TIME ZONE 'UTC'", column(date), column(time)))
         }
-        None => {
-            let moment = find(columns)?;
+        [moment] => {
+            let moment = find(moment)?;
             match moment.column_type {
                 ColumnType::Timestamp => Some(format!("{} AT TIME ZONE 'UTC'", column(moment))),
                 ColumnType::Timestamptz => Some(column(moment)),
                 _ => None,
             }
         }
+        _ => None,
     }
 }

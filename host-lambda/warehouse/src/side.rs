@@ -1,9 +1,9 @@
 //! The side tables every load relies on, checked before it: somebody may have altered or dropped one.
 
-use crate::WarehouseError;
 use crate::evolve::changed;
 use crate::found::{Found, FoundTable};
 use crate::place::Places;
+use crate::{WarehouseError, generation};
 
 /// Names and types of columns, as PostgreSQL spells them.
 type Columns = &'static [(&'static str, &'static str)];
@@ -36,8 +36,20 @@ const SHARED: &[(&str, Columns)] = &[
             ("component_digest", "text"),
         ],
     ),
-    ("views", &[("view", "text"), ("definition", "text")]),
+    (VIEWS, &[("view", "text"), ("definition", "text")]),
 ];
+
+/// What the table of generations has; a warehouse from before them gets it like a new column.
+const GENERATIONS: Columns = &[("star", "text"), ("generation", "bigint")];
+
+/// The names of what all stars share and each warehouse has of its own. The table of views is not among them: it goes
+/// with the views, which stay where they are when tables move.
+pub(crate) fn shared() -> impl Iterator<Item = &'static str> {
+    SHARED.iter().map(|(name, _)| *name).filter(|name| *name != VIEWS).chain([generation::TABLE])
+}
+
+/// The table of views.
+pub(crate) const VIEWS: &str = "views";
 
 /// What `<fact>_head` has besides the key.
 pub(crate) const HEAD: Columns = &[("_record_id", "integer"), ("_deleted_at", TIME), ("_deleted_in", "bigint")];
@@ -70,11 +82,19 @@ pub(crate) fn check(places: &Places, found: &Found) -> Result<(), WarehouseError
     }
     // Without it a batch could be loaded twice.
     let loads = found.side(places, "loads").map(|loads| loads.primary_key.as_slice()).unwrap_or_default();
-    if loads != ["star", "batch"] {
-        let found = if loads.is_empty() { "no primary key".to_owned() } else { loads.join(", ") };
-        return Err(changed(&places.side_name("loads"), "star, batch", "PRIMARY KEY".to_owned(), found));
+    check_shared_key(places, "loads", "star, batch", loads)?;
+    let Some(generations) = found.side(places, generation::TABLE) else { return Ok(()) };
+    check_columns(&places.side_name(generation::TABLE), GENERATIONS, generations)?;
+    check_shared_key(places, generation::TABLE, "star", &generations.primary_key)
+}
+
+fn check_shared_key(places: &Places, table: &str, expected: &str, key: &[String]) -> Result<(), WarehouseError> {
+    let key = key.join(", ");
+    if key == expected {
+        return Ok(());
     }
-    Ok(())
+    let found = if key.is_empty() { "no primary key".to_owned() } else { key };
+    Err(changed(&places.side_name(table), expected, "PRIMARY KEY".to_owned(), found))
 }
 
 /// Refuses a side table without one of its columns, or with one of another type.

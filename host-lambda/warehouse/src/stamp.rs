@@ -5,10 +5,9 @@ use std::fmt;
 use tokio_postgres::Client;
 use totesys_postgres::quote_identifier;
 
-use crate::WarehouseError;
 use crate::error::while_doing;
-use crate::place::{Places, Standing};
-use crate::side;
+use crate::place::{PREPARE, Places, Standing};
+use crate::{WarehouseError, generation, side};
 
 /// The lake and source a warehouse is filled from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +57,7 @@ async fn create(
 ) -> Result<(), WarehouseError> {
     let doing = || while_doing("creating the schema and side tables", &places.schema);
     let transaction = client.transaction().await.map_err(doing())?;
-    places.lock(&transaction, "prepare").await?;
+    places.lock(&transaction, PREPARE).await?;
     // Another process may have stamped it by now; but a ledger without a stamp has lost it.
     let lost = transaction
         .query_one(
@@ -102,11 +101,13 @@ async fn create(
              fact text, batch bigint NOT NULL, star text NOT NULL, first_id integer, last_id integer NOT NULL,
              snapshot_at timestamptz NOT NULL, component_digest text NOT NULL,
              PRIMARY KEY (fact, first_id), UNIQUE (fact, batch));
-         CREATE TABLE IF NOT EXISTS {views} (view text PRIMARY KEY, definition text NOT NULL);",
+         CREATE TABLE IF NOT EXISTS {views} (view text PRIMARY KEY, definition text NOT NULL);
+         {generations}",
         stamp = places.side("stamp"),
         loads = places.side("loads"),
         fact_loads = places.side("fact_loads"),
         views = places.side("views"),
+        generations = generation::create(places),
     );
     transaction.batch_execute(&tables).await.map_err(doing())?;
     transaction

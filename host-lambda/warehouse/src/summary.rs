@@ -6,7 +6,7 @@ use tokio_postgres::GenericClient;
 use crate::error::while_doing;
 use crate::place::Places;
 use crate::star::Star;
-use crate::{LedgerRow, WarehouseError, ledger};
+use crate::{LedgerRow, Warehouse, WarehouseError, ledger};
 
 /// What the warehouse holds.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -56,4 +56,21 @@ pub(crate) async fn read(
     }
     tables.sort();
     Ok(WarehouseSummary { tables, stars: ledger::newest_of_all(client, places).await? })
+}
+
+impl Warehouse {
+    /// The rows of a table, of a fact all versions; none when there is no such table.
+    ///
+    /// # Errors
+    /// When they cannot be counted.
+    pub async fn count(&self, table: &str) -> Result<u64, WarehouseError> {
+        let (client, table) = (&**self.connection(), self.places().table(table));
+        let doing = || while_doing("counting rows", &table);
+        let stands = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.map_err(doing())?;
+        if !stands.get::<_, bool>(0) {
+            return Ok(0);
+        }
+        let row = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.map_err(doing())?;
+        Ok(row.get::<_, i64>(0).cast_unsigned())
+    }
 }

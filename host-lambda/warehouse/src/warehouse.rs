@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 
 use star_contract::{Description, Role};
-use tokio_postgres::error::SqlState;
 use totesys_postgres::{Connection, ConnectionSettings};
 
+use crate::apply::Extent;
 use crate::batch::CheckedBatch;
 use crate::error::while_doing;
-use crate::evolve::{Step, steps};
+use crate::evolve::steps;
 use crate::found::Found;
 use crate::load::Work;
-use crate::place::{Places, WarehouseOptions};
+use crate::place::{PREPARE, Places, WarehouseOptions};
 use crate::shape::Shape;
 use crate::star::{Star, stars};
 use crate::{Begun, LakeStamp, LedgerRow, Load, StarBatch, WarehouseError, WarehouseSummary};
-use crate::{ledger, shape, stamp, summary};
+use crate::{apply, generation, ledger, stamp, summary};
 
 /// A warehouse, connected and stamped.
 #[derive(Debug)]
 pub struct Warehouse {
     connection: Connection,
+    options: WarehouseOptions,
     places: Places,
     stars: Vec<Star>,
 }
@@ -50,7 +51,7 @@ impl Warehouse {
         connection.batch_execute(&session).await.map_err(while_doing("setting up the session", &options.schema))?;
         let (places, standing) = Places::find(&connection, options).await?;
         stamp::check(&mut connection, &places, standing, stamp).await?;
-        Ok(Self { connection, places, stars: Vec::new() })
+        Ok(Self { connection, options: options.clone(), places, stars: Vec::new() })
     }
 
     /// Creates what these stars need and is not there, and adds what descriptions have gained: schema,
@@ -70,20 +71,13 @@ impl Warehouse {
         if !steps(&stars, &self.places, &found)?.is_empty() {
             let doing = || while_doing("bringing the tables in line with their descriptions", &self.places.schema);
             let transaction = self.connection.transaction().await.map_err(doing())?;
-            self.places.lock(&transaction, "prepare").await?;
-            // Another process may have done it while this one waited.
-            found = Found::read(&transaction, &self.places).await?;
-            for step in steps(&stars, &self.places, &found)? {
-                transaction.batch_execute(&step.sql).await.map_err(|error| explain(step, error))?;
-            }
-            found = Found::read(&transaction, &self.places).await?;
+            self.places.lock(&transaction, PREPARE).await?;
+            // Another process may have done it while this one waited: what is to do is found out once more.
+            found = apply::bring_in_line(&transaction, &self.places, &stars, Extent::All).await?;
             transaction.commit().await.map_err(doing())?;
             tracing::info!("warehouse tables brought in line with their descriptions");
         }
-        for shape in stars.iter_mut().flat_map(|star| &mut star.tables) {
-            // A reference to a table nobody has described yet has no foreign key, and holds nothing back.
-            shape.references.retain(|reference| found.table(&self.places, &reference.table).is_some());
-        }
+        apply::keep_known_references(&mut stars, &self.places, &found);
         self.stars = stars;
         Ok(())
     }
@@ -100,20 +94,29 @@ impl Warehouse {
     /// load undoes it. A second loader of the same star waits here until the first is done.
     ///
     /// # Errors
-    /// A batch out of order, a star that was not prepared, a lock not granted in time.
+    /// A batch out of order or of another generation, a star that was not prepared, a lock not granted in time.
     pub async fn begin(&mut self, batch: StarBatch) -> Result<Begun<'_>, WarehouseError> {
-        let Self { connection, places, stars } = self;
+        let Self { connection, places, stars, .. } = self;
         let Some(star) = stars.iter().find(|star| star.name == batch.star) else {
             return Err(WarehouseError::UnknownStar { star: batch.star });
         };
-        let offered = batch.batch;
+        let (offered, generation) = (batch.batch, batch.generation);
         let batch = CheckedBatch::try_from(batch)?;
         let transaction = connection.transaction().await.map_err(while_doing("opening a batch", &batch.star))?;
-        places.lock(&transaction, &format!("star {}", batch.star)).await?;
+        places.lock_star(&transaction, &batch.star).await?;
+        let newest = ledger::newest(&transaction, places, &batch.star).await?;
+        let found = generation::of(&transaction, places, &batch.star).await?;
+        if found != generation {
+            // Where nothing was loaded, such as before a reload, a star begins with the generation it has by now.
+            if newest.is_some() || found > generation {
+                return Err(WarehouseError::OtherGeneration { star: batch.star, found, offered: generation });
+            }
+            generation::set(&transaction, places, &batch.star, generation).await?;
+        }
         if let Some(row) = ledger::of_batch(&transaction, places, &batch.star, batch.number).await? {
             return Ok(Begun::AlreadyLoaded(row));
         }
-        match ledger::newest(&transaction, places, &batch.star).await? {
+        match newest {
             Some(LedgerRow { batch: newest, .. }) if newest.checked_add(1) != Some(offered) => {
                 Err(WarehouseError::OutOfOrder { star: batch.star, newest, offered })
             }
@@ -134,31 +137,35 @@ impl Warehouse {
         &self.connection
     }
 
+    pub(crate) fn options(&self) -> &WarehouseOptions {
+        &self.options
+    }
+
+    pub(crate) fn stars(&self) -> &[Star] {
+        &self.stars
+    }
+
+    /// The connection to write over, and where.
+    pub(crate) fn parts(&mut self) -> (&mut Connection, &Places) {
+        (&mut self.connection, &self.places)
+    }
+
+    /// The same with the prepared stars.
+    pub(crate) fn parts_and_stars(&mut self) -> (&mut Connection, &Places, &[Star]) {
+        (&mut self.connection, &self.places, &self.stars)
+    }
+
+    /// Takes stars whose tables are known to be in line.
+    pub(crate) fn take_stars(&mut self, stars: Vec<Star>) {
+        self.stars = stars;
+    }
+
     /// What the prepared stars' tables hold.
     ///
     /// # Errors
     /// When it cannot be read.
     pub async fn summary(&self) -> Result<WarehouseSummary, WarehouseError> {
         summary::read(&*self.connection, &self.places, &self.stars).await
-    }
-}
-
-fn explain(step: Step, error: tokio_postgres::Error) -> WarehouseError {
-    let code = error.code();
-    match (step.required, step.reference) {
-        (Some(column), _) if code == Some(&SqlState::NOT_NULL_VIOLATION) => WarehouseError::ShapeChanged {
-            table: step.table,
-            column: column.name.clone(),
-            expected: format!("{} NOT NULL", shape::sql_type(&column)),
-            found: "no such column, and the table has rows".to_owned(),
-        },
-        (_, Some(reference)) if code == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
-            WarehouseError::ForeignKeyBroken { table: step.table, column: reference.column, target: reference.table }
-        }
-        _ if code == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
-            WarehouseError::ViewReplaced { view: step.table }
-        }
-        _ => while_doing("bringing a table in line with its description", &step.table)(error),
     }
 }
 

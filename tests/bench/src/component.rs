@@ -1,34 +1,25 @@
 //! A star's code in the sandbox and natively, over the same pushes in turn.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use arrow_array::RecordBatch;
-use arrow_ipc::writer::StreamWriter;
 use author_kit::{Outcome, Session};
 use host_lambda::settings::Settings;
 use serde_json::{Value, json};
 use star_contract::{Delivery, MAX_PUSH_ROWS};
-use std::sync::Arc;
 use totesys_lake::{Bucket, Lake, read_parquet};
-use totesys_sandbox::{ArtifactClaim, Digest, EngineKey, Sandbox, Signature, Transformer, VerifiedArtifact};
+use totesys_sandbox::{Sandbox, Transformer, VerifiedArtifact};
+
+use crate::live;
 
 /// Pushes every input row of the newest batch through both; they alternate, so that noise meets both alike.
 pub(crate) async fn compare(lake: &Lake, settings: &Settings, star: &str) -> Result<Value> {
     ensure!(star == "sales", "only `sales` is linked natively");
     let manifest = lake.newest_manifest().await?.context("the lake has no batch")?;
-    let catalog = lake.newest_catalog().await?.context("the lake has no catalog")?;
-    let entry = catalog.stars.get(star).context("the star is not live")?;
-    let engine = EngineKey::current();
-    let artefact = entry.artefacts.get(engine.as_str()).context("the star is not compiled for this engine")?;
-    let claim = ArtifactClaim {
-        component: Digest::from_hex(&entry.digest).context("no digest")?,
-        star: star.to_owned(),
-        version: entry.version.clone(),
-        engine,
-        artifact: Digest::from_hex(&artefact.sha256).context("no digest")?,
-    };
-    let signature = Signature::from_hex(&artefact.signature).context("no signature")?;
+    let entry = live::entry(lake, star).await?;
+    let (artefact, claim, signature) = live::published(&entry)?;
     let code = lake.get_artefact(artefact).await?;
     let artifact = VerifiedArtifact::verify(claim, code.to_vec(), &signature, &settings.publishers()?)?;
     let description = Arc::new(entry.description.clone());
@@ -58,9 +49,7 @@ struct Race {
 
 impl Race {
     fn push(&mut self, table: &str, rows: &RecordBatch) -> Result<()> {
-        let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
-        writer.write(rows)?;
-        let stream = writer.into_inner()?;
+        let stream = live::stream(rows)?;
         self.rows += rows.num_rows();
         let started = Instant::now();
         let wasm = self.wasm.exchange(table, &stream, rows.num_rows())?;

@@ -1,11 +1,17 @@
 //! One stage of the pipeline in a process of its own, so that its time and memory are its own.
 //!
 //! `cargo xtask bench` builds this for release, names databases and lake by `TOTESYS_*` variables and starts it once
-//! for each measurement: `bench extract|transform|load|run|component STAR`. It prints one line of JSON.
+//! for each measurement: `bench extract|transform|load|run|component|compile|loading|calls STAR`, or
+//! `bench prepare-plan|plan STAR FILE`. It prints one line of JSON.
 
+mod calls;
 mod component;
+mod live;
+mod loading;
+mod plan;
 mod usage;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +27,7 @@ async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let stage = arguments.next().context("the first argument is a stage")?;
     let star = arguments.next().unwrap_or_else(|| "sales".to_owned());
+    let file = arguments.next().map(PathBuf::from).context("the third argument is a file");
     let started = Instant::now();
     let settings = Settings::read(None, std::env::vars())?;
     host_lambda::telemetry::start(&settings.log)?;
@@ -29,6 +36,11 @@ async fn main() -> Result<()> {
     let lake = Arc::new(Lake::open(local(&settings.lake.prefix, &server)).await?);
     let measured = match stage.as_str() {
         "component" => Box::pin(component::compare(&lake, &settings, &star)).await?,
+        "compile" => Box::pin(loading::compile(&lake, &star)).await?,
+        "loading" => Box::pin(loading::cold(&lake, &settings, folder, &star)).await?,
+        "calls" => Box::pin(calls::compare(&lake, &settings, &star)).await?,
+        "prepare-plan" => Box::pin(plan::prepare(&lake, &star, &file?)).await?,
+        "plan" => Box::pin(plan::rehearse(&lake, &pipeline(&lake, &settings)?, &star, &file?)).await?,
         _ => {
             let pipeline = pipeline(&lake, &settings)?;
             let mut measured = Box::pin(work(&pipeline, &stage, &star)).await?;
@@ -91,4 +103,10 @@ fn pipeline(lake: &Arc<Lake>, settings: &Settings) -> Result<Pipeline> {
 
 fn local(prefix: &str, server: &EmbeddedS3) -> LakeSettings {
     LakeSettings::on_server(prefix, server.endpoint(), server.access_key(), server.secret_key())
+}
+
+/// The middle one.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }

@@ -16,9 +16,18 @@ pub(crate) fn added_to(mut measured: Value) -> Result<Value> {
     let ticks = |position: usize| fields.get(position).and_then(|field| field.parse::<f64>().ok());
     let (user, system) = ticks(11).zip(ticks(12)).context("/proc/self/stat has no times")?;
     measured["cpu_seconds"] = json!((user + system) / TICKS);
-    let status = fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = peak.and_then(|peak| peak.split_whitespace().next()).and_then(|peak| peak.parse::<u64>().ok());
-    measured["peak_bytes"] = json!(kilobytes.context("/proc/self/status has no VmHWM")? * 1024);
+    measured["peak_bytes"] = json!(of_status("VmHWM:")?);
     Ok(measured)
+}
+
+/// Resident memory as it is.
+pub(crate) fn resident_bytes() -> Result<u64> {
+    of_status("VmRSS:")
+}
+
+fn of_status(name: &str) -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
+    Ok(kilobytes.with_context(|| format!("/proc/self/status has no {name}"))? * 1024)
 }

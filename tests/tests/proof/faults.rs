@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use totesys_failpoint::{ALL, FAILING};
+use totesys_failpoint::{ALL, FAILING, REBUILD};
 
 use world::{Ended, World};
 
@@ -54,13 +54,43 @@ async fn killed_at_each_failpoint_and_run_again_it_ends_as_if_undisturbed() {
     assert!(killed.iter().sum::<u32>() >= 30, "{killed:?}");
 }
 
+/// A rebuild with the component that made everything gives what there was, whatever it was interrupted by, and the
+/// next batch is loaded after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_killed_at_each_failpoint_is_gone_on_with() {
+    let expected = Arc::new(undisturbed().await);
+    let outcomes = stream::iter(REBUILD).map(|failpoint| tokio::spawn(rebuild_killed_at(failpoint, expected.clone())));
+    let _: Vec<()> = outcomes.buffer_unordered(AT_ONCE).try_collect().await.unwrap();
+}
+
+async fn rebuild_killed_at(failpoint: &'static str, expected: Arc<world::State>) {
+    let world = World::new().await;
+    world.source.execute(world::CHANGES[0]).await;
+    assert_eq!(world.run(None).await, Ended::Well);
+    let in_warehouse = |part: &&String| part.starts_with("totesys.") || part.starts_with("totesys_totesys.");
+    let before = world.state().await;
+    assert_eq!(world.rebuild("sales", Some(&format!("{failpoint}=kill"))).await, Ended::Killed, "{failpoint}");
+    let after = world.state().await;
+    for part in before.keys().filter(in_warehouse) {
+        assert_eq!(after.get(part), before.get(part), "{failpoint}: nothing is swapped yet: {part}");
+    }
+    assert_eq!(world.rebuild("sales", None).await, Ended::Well, "{failpoint}");
+    world.source.execute(world::CHANGES[1]).await;
+    assert_eq!(world.run(None).await, Ended::Well, "{failpoint}");
+    let state = world.state().await;
+    let of_generations = "totesys_totesys.generations";
+    for part in expected.keys().filter(in_warehouse).filter(|part| *part != of_generations) {
+        assert_eq!(state.get(part), expected.get(part), "{failpoint}: {part}");
+    }
+}
+
 #[test]
 fn the_list_of_failpoints_is_what_the_code_has() {
     let mut found = BTreeSet::new();
     visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-lambda"), &mut found);
-    let listed: BTreeSet<String> = ALL.iter().chain(FAILING).map(|name| (*name).to_owned()).collect();
+    let listed: BTreeSet<String> = ALL.iter().chain(REBUILD).chain(FAILING).map(|name| (*name).to_owned()).collect();
     assert_eq!(found, listed);
-    assert_eq!(listed.len(), ALL.len() + FAILING.len(), "a name stands twice");
+    assert_eq!(listed.len(), ALL.len() + REBUILD.len() + FAILING.len(), "a name stands twice");
 }
 
 fn visit(folder: &Path, found: &mut BTreeSet<String>) {

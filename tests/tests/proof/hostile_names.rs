@@ -138,6 +138,7 @@ async fn load(database: &TestDatabase, name: &str, rows: &RecordBatch) {
         let owners = BTreeMap::from([("dim_odd".to_owned(), "hostile".to_owned())]);
         warehouse.prepare(&[star(name)], &owners).await.unwrap_or_else(|error| panic!("{name:?}: {error:?}"));
         let star_batch = StarBatch {
+            generation: 0,
             star: "hostile".to_owned(),
             batch,
             snapshot_micros: i64::try_from(batch).unwrap(),

@@ -110,7 +110,7 @@ async fn a_lake_of_another_source_is_refused() {
         },
         publishers: vec![],
     };
-    let mixed = host_lambda::Pipeline::new(ours.lake.clone(), places, Default::default(), std::sync::Arc::new(()));
+    let mixed = host_lambda::Pipeline::new(ours.lake.clone(), places, Limits::default(), std::sync::Arc::new(()));
     let error = mixed.unwrap().extract().await.unwrap_err();
     assert!(error.to_string().starts_with("this lake belongs to another source"), "{error}");
     assert!(error.hint().is_some());

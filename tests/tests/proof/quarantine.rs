@@ -3,33 +3,16 @@
 use host_lambda::settings::QuarantineSettings;
 use host_lambda::{Extraction, Held, HostError, QuarantinedRow, RunReport, StarTransformation};
 use picky::{LENIENT, PANICS, STRICT};
-use tokio::sync::Mutex;
-use totesys_publisher::Publisher;
 use totesys_sandbox::Limits;
-use totesys_tests::{Data, STARS, Totesys, component, publisher};
-
-/// The picky star, built with these manners.
-fn picky(manners: &str) -> Vec<u8> {
-    let mut bytes = component("picky");
-    let mark = b"picky-manners:";
-    let at = bytes.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len();
-    bytes[at..at + manners.len()].copy_from_slice(manners.as_bytes());
-    bytes
-}
+use totesys_tests::{Data, STARS, Totesys, component, picky, test_publisher};
 
 async fn publish(totesys: &Totesys, components: &[Vec<u8>]) {
-    // The compiled components are kept in one folder.
-    static PUBLISHING: Mutex<()> = Mutex::const_new(());
-    let _turn = PUBLISHING.lock().await;
-    let (key, cache) = publisher();
-    Box::pin(Publisher::new(key, &cache).publish(&totesys.lake, components, "test")).await.unwrap();
+    totesys.publish(components, "test").await;
 }
 
 /// The sample's orders under the picky star alone.
 async fn picky_totesys() -> Totesys {
-    let totesys = Totesys::start(Data::Sample).await;
-    publish(&totesys, &[picky(STRICT)]).await;
-    totesys
+    Totesys::start_with(Data::Sample, &[picky(STRICT)]).await
 }
 
 async fn replay(totesys: &Totesys, star: Option<&str>) -> RunReport {
@@ -282,13 +265,13 @@ async fn a_row_the_codec_cannot_hold_is_open_until_its_key_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_rows_are_read_again_when_their_table_is_described_otherwise() {
-    let totesys = Totesys::start(Data::Sample).await;
-    let everything: Vec<_> = STARS.iter().map(|star| component(star)).chain([picky(STRICT)]).collect();
-    publish(&totesys, &everything).await;
+    let totesys = picky_totesys().await;
+    let others: Vec<_> = STARS.iter().map(|star| component(star)).collect();
+    publish(&totesys, &others).await;
     totesys.source.execute("UPDATE sales_order SET unit_price = 'NaN' WHERE sales_order_id = 5").await;
     totesys.run().await;
     // The picky star describes fewer columns than all together.
-    publish(&totesys, &[picky(STRICT)]).await;
+    Box::pin(test_publisher().roll_back(&totesys.lake, Some(1), "the picky star alone")).await.unwrap();
     let report = totesys.run().await;
     let Extraction::Batch { batch: 2, tables, .. } = &report.extraction else { panic!("{:?}", report.extraction) };
     assert!(tables["sales_order"].whole && tables["sales_order"].refused == 1);

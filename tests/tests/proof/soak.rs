@@ -210,7 +210,7 @@ impl Soak {
         let Some(newest) = self.lake.newest_manifest().await.expect("the lake can be read") else { return 0 };
         let (mut transformed, mut loaded) = (true, true);
         for star in totesys_tests::STARS {
-            let record = self.lake.newest_transformation(star).await.expect("the lake can be read");
+            let record = self.lake.newest_transformation(*star).await.expect("the lake can be read");
             transformed &= record.is_some_and(|record| record.batch == newest.batch);
             let record = self.lake.newest_load(star).await.expect("the lake can be read");
             loaded &= record.is_some_and(|record| record.batch == newest.batch);

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
+use star_contract::without_fields;
+
 use crate::{Column, ColumnType, Delivery, Role, Session, Transform};
 
 #[allow(missing_docs, unsafe_code, unreachable_pub, clippy::all)]
@@ -94,6 +96,7 @@ fn input(input: crate::Input) -> wit::Input {
 }
 
 fn output(output: crate::Output) -> wit::Output {
+    let created = output.created().into_iter().map(str::to_owned).collect();
     let references = output.references.into_iter();
     wit::Output {
         table: output.table,
@@ -113,11 +116,13 @@ fn output(output: crate::Output) -> wit::Output {
             })
             .collect(),
         keyed_by: output.keyed_by,
-        extras: output.extras,
+        created,
+        extras: without_fields(output.extras),
     }
 }
 
 fn column(column: Column) -> wit::Column {
+    let unconstrained = column.is_unconstrained();
     wit::Column {
         name: column.name,
         of: match column.column_type {
@@ -125,7 +130,9 @@ fn column(column: Column) -> wit::Column {
             ColumnType::Int32 => wit::ColumnType::Int32,
             ColumnType::Int64 => wit::ColumnType::Int64,
             ColumnType::Float64 => wit::ColumnType::Float64,
-            ColumnType::Decimal { precision, scale } => wit::ColumnType::Decimal(wit::DecimalType { precision, scale }),
+            ColumnType::Decimal { precision, scale } => {
+                wit::ColumnType::Decimal(wit::DecimalType { precision, scale, unconstrained })
+            }
             ColumnType::Text => wit::ColumnType::Text,
             ColumnType::Bool => wit::ColumnType::Boolean,
             ColumnType::Date => wit::ColumnType::Date,
@@ -137,6 +144,6 @@ fn column(column: Column) -> wit::Column {
             ColumnType::Json => wit::ColumnType::Json,
         },
         nullable: column.nullable,
-        extras: column.extras,
+        extras: without_fields(column.extras),
     }
 }

@@ -73,7 +73,7 @@ impl Mapping {
     /// Says which two columns hold the date and the time a fact's first version began.
     #[must_use]
     pub fn created(mut self, date: &str, time: &str) -> Self {
-        self.output.extras.push(("created".to_owned(), format!("{date},{time}")));
+        self.output.set_created(&[date.to_owned(), time.to_owned()]);
         self
     }
 
@@ -95,7 +95,7 @@ impl Mapping {
     /// The last column is a `numeric` without precision in the warehouse.
     #[must_use]
     pub fn unconstrained(mut self) -> Self {
-        self.last().extras.push(("numeric".to_owned(), "unconstrained".to_owned()));
+        self.last().unconstrain();
         self
     }
 

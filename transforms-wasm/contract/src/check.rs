@@ -7,6 +7,9 @@ use crate::{Column, ColumnType, Description, Role};
 /// The longest name PostgreSQL keeps whole, in bytes; side tables add up to eight more.
 const MAX_NAME: usize = 55;
 
+/// The most columns of a table: PostgreSQL takes 1,600, and side tables add some of their own.
+const MAX_COLUMNS: usize = 1_500;
+
 /// Why a description cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescriptionError {
@@ -107,6 +110,9 @@ fn distinct<'a>(
 fn columns(table: &str, columns: &[Column]) -> Result<(), DescriptionError> {
     if columns.is_empty() {
         return fail(table, "it has no columns");
+    }
+    if columns.len() > MAX_COLUMNS {
+        return fail(table, "it has more than 1,500 columns");
     }
     distinct(table, "a column is named twice", columns.iter().map(|c| c.name.as_str()))?;
     for column in columns {

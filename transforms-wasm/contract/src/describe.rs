@@ -20,12 +20,36 @@ pub struct Column {
     pub column_type: ColumnType,
     /// Whether it may be NULL.
     pub nullable: bool,
-    /// `("numeric", "unconstrained")` on a decimal: the warehouse column has no precision.
+    /// Room for later versions, and for what contract 0.1 had here: see [`Column::is_unconstrained`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extras: Extras,
 }
 
+/// Contract 0.1 said two things in extras for which 0.2 has fields. Here they stay extras whatever the contract, so
+/// that catalog records of either read alike.
+const UNCONSTRAINED: (&str, &str) = ("numeric", "unconstrained");
+const CREATED: &str = "created";
+
+/// The extras a component of contract 0.2 gave, or gives: without what it has fields for.
+#[must_use]
+pub fn without_fields(extras: Extras) -> Extras {
+    extras.into_iter().filter(|(name, _)| name != UNCONSTRAINED.0 && name != CREATED).collect()
+}
+
 impl Column {
+    /// Whether the warehouse column of this decimal is a `numeric` without precision.
+    #[must_use]
+    pub fn is_unconstrained(&self) -> bool {
+        self.extras.iter().any(|(name, value)| (name.as_str(), value.as_str()) == UNCONSTRAINED)
+    }
+
+    /// Makes the warehouse column of this decimal a `numeric` without precision.
+    pub fn unconstrain(&mut self) {
+        if !self.is_unconstrained() {
+            self.extras.push((UNCONSTRAINED.0.to_owned(), UNCONSTRAINED.1.to_owned()));
+        }
+    }
+
     /// The Arrow field of this column.
     #[must_use]
     pub fn field(&self) -> Field {
@@ -117,6 +141,21 @@ pub struct Output {
 }
 
 impl Output {
+    /// The columns that say when the source created a fact's row: a date and a time, or one timestamp; or none.
+    #[must_use]
+    pub fn created(&self) -> Vec<&str> {
+        let created = self.extras.iter().find(|(name, _)| name == CREATED);
+        created.map(|(_, columns)| columns.split(',').collect()).unwrap_or_default()
+    }
+
+    /// Says which columns hold the time of creation.
+    pub fn set_created(&mut self, columns: &[String]) {
+        self.extras.retain(|(name, _)| name != CREATED);
+        if !columns.is_empty() {
+            self.extras.push((CREATED.to_owned(), columns.join(",")));
+        }
+    }
+
     /// The Arrow schema of this output's batches.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use author_kit::ColumnType::{Int32, Text};
-use author_kit::arrow_array::{Array, Int32Array, RecordBatch, StringArray};
+use author_kit::arrow_array::{Array, Decimal128Array, Int32Array, RecordBatch, StringArray};
 use author_kit::{
     Column, ColumnType, Delivery, Description, Input, KitError, Output, Reference, Role, Rows, Sink, Transform,
     export_star,
@@ -23,6 +23,10 @@ pub const STRICT: &str = "strict";
 pub const LENIENT: &str = "lenien";
 /// Panics where it would refuse a date.
 pub const PANICS: &str = "panics";
+/// Reads and writes the unit price as well.
+pub const PRICED: &str = "priced";
+
+const PRICE: ColumnType = ColumnType::Decimal { precision: 10, scale: 2 };
 
 const ORDERS: &str = "sales_order";
 
@@ -42,7 +46,7 @@ pub fn star() -> impl Transform {
         delivery,
         extras: Vec::new(),
     };
-    let orders = vec![
+    let mut orders = vec![
         column("sales_order_id", Int32),
         column("units_sold", Int32),
         column("currency_id", Int32),
@@ -64,7 +68,11 @@ pub fn star() -> impl Transform {
         target: "sales_order_id".to_owned(),
     };
     let promise = vec![column("sales_order_id", Int32), column("promised", Text)];
-    let order = vec![column("sales_order_id", Int32), column("units_sold", Int32), column("currency_code", Text)];
+    let mut order = vec![column("sales_order_id", Int32), column("units_sold", Int32), column("currency_code", Text)];
+    if has_manners(PRICED) {
+        orders.push(column("unit_price", PRICE));
+        order.push(Column { nullable: true, ..column("unit_price", PRICE) });
+    }
     let currency = vec![column("currency_id", Int32), column("currency_code", Text)];
     Picky {
         description: Description {
@@ -130,18 +138,28 @@ impl Transform for Picky {
         );
         let units: Arc<dyn Array> = Arc::new(number(units));
         let codes: Arc<dyn Array> = Arc::new(StringArray::from_iter_values(codes));
-        let order = [("sales_order_id", ids), ("units_sold", units), ("currency_code", codes)];
-        out.emit("fact_order", RecordBatch::try_from_iter(order)?);
+        let mut order =
+            vec![("sales_order_id", ids, false), ("units_sold", units, false), ("currency_code", codes, false)];
+        if has_manners(PRICED) {
+            let prices = rows.decimal("unit_price")?;
+            let prices = Decimal128Array::from_iter_values(good.iter().map(|row| prices.value(*row)));
+            order.push(("unit_price", Arc::new(prices.with_precision_and_scale(10, 2)?), true));
+        }
+        out.emit("fact_order", RecordBatch::try_from_iter_with_nullable(order)?);
         Ok(())
     }
 }
 
+/// Whether this is the build of these manners.
+fn has_manners(manners: &str) -> bool {
+    // What a test wrote over the word is not known to the compiler.
+    std::hint::black_box(&MANNERS).ends_with(manners.as_bytes())
+}
+
 /// Whether this build takes a text for a date.
 fn welcome(date: &str) -> bool {
-    // What a test wrote over the word is not known to the compiler.
-    let manners = std::hint::black_box(&MANNERS);
     let good = date.len() == 10 && date.bytes().filter(|byte| *byte == b'-').count() == 2;
-    let lenient = manners.ends_with(LENIENT.as_bytes());
-    assert!(good || lenient || !manners.ends_with(PANICS.as_bytes()), "this build panics");
+    let lenient = has_manners(LENIENT);
+    assert!(good || lenient || !has_manners(PANICS), "this build panics");
     good || lenient
 }

@@ -1,5 +1,7 @@
 //! Where the contestants meet: one server, one lake, the same rows for all.
 
+mod sandbox;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -45,6 +47,8 @@ pub(super) struct Field {
     changed: u64,
     /// When the last round of changes began, by the server's clock.
     since: String,
+    /// Whether the plan has its lake.
+    planned: bool,
 }
 
 impl Field {
@@ -68,10 +72,11 @@ impl Field {
         settings.lake = Default::default();
         settings.lake.folder = Some(folder.join("template"));
         let place = Place::open(settings, false).await?;
-        place.publish().await?;
+        place.make_ready().await?;
         let publisher = place.public_key();
         let changed = u64::from(std::process::id()) % 400;
-        Ok(Self { cluster, program, folder, publisher, peers, expected, rows, changed, since: String::new() })
+        let (since, planned) = Default::default();
+        Ok(Self { cluster, program, folder, publisher, peers, expected, rows, changed, since, planned })
     }
 
     pub(super) fn expected(&self) -> Expected {
@@ -80,6 +85,9 @@ impl Field {
 
     /// What every contestant of a round finds.
     pub(super) async fn before_round(&mut self, stage: Stage) -> Result<()> {
+        if stage == Stage::Plan {
+            self.prepare_plan().await?;
+        }
         if stage == Stage::Empty {
             // Somebody else's transaction, so that tables have to be looked at.
             execute(&self.connect("postgres").await?, "SELECT pg_current_xact_id()").await?;
@@ -124,6 +132,7 @@ impl Field {
         execute(&self.connect("postgres").await?, "CHECKPOINT").await?;
         let measured = tokio::task::block_in_place(|| match who {
             Contestant::Totesys if stage == Stage::Component => self.component(),
+            Contestant::Totesys if stage == Stage::Plan => self.plan().map(|measured| vec![(who, measured)]),
             Contestant::Totesys => self.totesys(stage).map(|measured| vec![(who, measured)]),
             Contestant::Psql | Contestant::PsqlTwoRanges | Contestant::PsqlNoKey => {
                 self.psql(stage, who).map(|measured| vec![(who, measured)])

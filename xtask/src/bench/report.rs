@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::costs::{Calls, Loading, Way};
 use super::data::Expected;
 use super::measure::Measured;
 use super::peers::Peers;
@@ -23,6 +24,10 @@ const GOALS: &[Goal] = &[
     Goal::Ratio(Stage::Transform, Contestant::Polars, 1.2),
     Goal::Memory(Stage::Transform, 250.0),
     Goal::Ratio(Stage::Component, Contestant::Native, 1.3),
+    Goal::ColdLoad(15.0),
+    // As many rows as a push may carry.
+    Goal::Call(65_536, 1.3),
+    Goal::Seconds(Stage::Plan, 10.0),
     Goal::Ratio(Stage::Load, Contestant::DuckDb, 1.0),
     // 512 MiB.
     Goal::Memory(Stage::Load, 536.9),
@@ -37,6 +42,10 @@ enum Goal {
     Memory(Stage, f64),
     /// Our time.
     Seconds(Stage, f64),
+    /// The milliseconds in which a verified artefact is loaded by a new process.
+    ColdLoad(f64),
+    /// The time of a call of so many rows in production's sandbox by that natively.
+    Call(u64, f64),
 }
 
 /// One contestant in one stage: the median, and all runs.
@@ -70,6 +79,10 @@ pub(super) struct Report {
     rows: u64,
     heap_bytes: u64,
     lines: Vec<Line>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loading: Option<Loading>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<Calls>,
     goals: Vec<Outcome>,
 }
 
@@ -83,6 +96,8 @@ impl Report {
             rows: expected.rows,
             heap_bytes: expected.heap_bytes,
             lines: Vec::new(),
+            loading: None,
+            calls: None,
             goals: Vec::new(),
         }
     }
@@ -91,7 +106,8 @@ impl Report {
     pub(super) fn add(&mut self, stage: Stage, who: Contestant, runs: Vec<Measured>) {
         let Ok(median) = median(runs.clone()) else { return };
         let bytes = match stage {
-            Stage::Empty | Stage::Quiet | Stage::Changes => None,
+            // The plan has a source of its own.
+            Stage::Empty | Stage::Quiet | Stage::Changes | Stage::Plan => None,
             _ => Some(self.heap_bytes as f64),
         };
         self.lines.push(Line {
@@ -103,6 +119,22 @@ impl Report {
             runs,
             at: (stage, who),
         });
+        self.compare();
+    }
+
+    /// Adds what loading a component takes.
+    pub(super) fn add_loading(&mut self, loading: Loading) {
+        self.loading = Some(loading);
+        self.compare();
+    }
+
+    /// Adds what a call costs.
+    pub(super) fn add_calls(&mut self, calls: Calls) {
+        self.calls = Some(calls);
+        self.compare();
+    }
+
+    fn compare(&mut self) {
         self.goals = GOALS.iter().filter_map(|goal| self.outcome(goal)).collect();
     }
 
@@ -121,11 +153,20 @@ impl Report {
                 (format!("{}: peak memory in MB", stage.name()), ours(stage)?.peak_bytes as f64 / 1e6, reach)
             }
             Goal::Seconds(stage, reach) => (format!("{}: seconds", stage.name()), ours(stage)?.seconds, reach),
+            Goal::ColdLoad(reach) => {
+                let measured = self.loading.as_ref()?.median().milliseconds();
+                (format!("{}: verified cold load in milliseconds", Stage::Loading.name()), measured, reach)
+            }
+            Goal::Call(rows, reach) => {
+                let ratio = self.calls.as_ref()?.ratio(rows, Way::Epochs, Way::Native)?;
+                let stage = Stage::Calls.name();
+                (format!("{stage}: time of {} rows by that of the same, natively", grouped(rows)), ratio, reach)
+            }
         };
         Some(Outcome { what, measured, reach, reached: measured <= reach })
     }
 
-    /// Two tables.
+    /// A table of the stages, those of the sandbox's costs, and one of the goals.
     pub(super) fn markdown(&self) -> String {
         let mut text = format!(
             "{} sales orders ({:.0} MB of table) on {}.\n\n    {}\n\nPeers: {}.\n\n",
@@ -135,6 +176,21 @@ impl Report {
             self.command,
             Peers::names(),
         );
+        if !self.lines.is_empty() {
+            self.push_lines(&mut text);
+        }
+        for table in [self.loading.as_ref().map(Loading::markdown), self.calls.as_ref().map(Calls::markdown)] {
+            text.extend(table.map(|table| format!("\n{table}")));
+        }
+        text.push_str("\n| to reach | at most | measured | |\n|---|--:|--:|---|\n");
+        for goal in &self.goals {
+            let state = if goal.reached { "reached" } else { "**not reached**" };
+            text.push_str(&format!("| {} | {} | {:.2} | {state} |\n", goal.what, goal.reach, goal.measured));
+        }
+        text
+    }
+
+    fn push_lines(&self, text: &mut String) {
         text.push_str("| stage | who | seconds | of all rounds | CPU seconds | rows/s | MB/s | peak MB |\n");
         text.push_str("|---|---|--:|---|--:|--:|--:|--:|\n");
         for line in &self.lines {
@@ -152,12 +208,6 @@ impl Report {
                 known(line.median.peak_bytes as f64, format!("{:.0}", line.median.peak_bytes as f64 / 1e6)),
             ));
         }
-        text.push_str("\n| to reach | at most | measured | |\n|---|--:|--:|---|\n");
-        for goal in &self.goals {
-            let state = if goal.reached { "reached" } else { "**not reached**" };
-            text.push_str(&format!("| {} | {} | {:.2} | {state} |\n", goal.what, goal.reach, goal.measured));
-        }
-        text
     }
 
     /// Puts tables and plot where readers find them.
@@ -187,7 +237,7 @@ fn machine() -> String {
 }
 
 /// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
@@ -232,5 +282,29 @@ mod tests {
         let text = report.markdown();
         assert!(text.contains("--rows 10000 --peers --only extract\n"), "{text}");
         assert!(text.contains("| extract | Totesys | 2.00 | 9.00 1.00 2.00 | 1.00 | 5,000 | 0 | 250 |"), "{text}");
+    }
+
+    #[test]
+    fn what_the_sandbox_costs_has_a_table_and_a_goal_only_where_it_was_measured() -> Result<()> {
+        let arguments = Bench {
+            rows: 10_000,
+            peers: false,
+            only: vec![Stage::Calls],
+            output: crate::arguments::Output { json: false },
+        };
+        let expected = Expected { rows: 10_000, units: 1, cents: 1, heap_bytes: 1_000_000 };
+        let mut report = Report::new(&arguments, expected);
+        let json = serde_json::to_value(&report)?;
+        assert!(json.get("calls").is_none() && json.get("loading").is_none(), "{json}");
+        report.add_calls(serde_json::from_value(serde_json::json!([
+            { "rows": 65_536, "who": "native", "calls": 100, "microseconds": 5_000.0 },
+            { "rows": 65_536, "who": "epochs", "calls": 100, "microseconds": 6_000.0 },
+        ]))?);
+        let goals: Vec<_> = report.goals.iter().map(|goal| (goal.what.as_str(), goal.measured, goal.reached)).collect();
+        assert_eq!(goals, [("calls: time of 65,536 rows by that of the same, natively", 1.2, true)]);
+        let text = report.markdown();
+        assert!(text.contains("| 65,536 | sandbox, epochs (production) | 6000.0 | 91.6 | 1.20 |"), "{text}");
+        assert!(!text.contains("| stage | who |") && !text.contains("Loading"), "{text}");
+        Ok(())
     }
 }

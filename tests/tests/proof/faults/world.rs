@@ -95,6 +95,12 @@ impl World {
         ended(self.start(failpoint, 60_000)).await
     }
 
+    /// A rebuild of a star, swapped in.
+    pub(super) async fn rebuild(&self, star: &str, failpoint: Option<&str>) -> Ended {
+        let run = ChildRun { rebuild: Some(star.to_owned()), ..self.run.clone() };
+        ended(run.start(env!("CARGO_BIN_EXE_stage"), failpoint).unwrap()).await
+    }
+
     /// A run that tries again what passes.
     pub(super) async fn run_patiently(&self) -> Ended {
         let run = ChildRun { retries: true, ..self.run.clone() };
@@ -185,6 +191,7 @@ fn timeless(value: &mut Value) {
         "signature",
         "public_key",
         "observed_at",
+        "used",
     ];
     match value {
         Value::Object(fields) => {

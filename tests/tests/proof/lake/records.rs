@@ -4,8 +4,9 @@ use bytes::Bytes;
 use star_contract::{Column, ColumnType, Delivery, Description, Input, Output, Role};
 use totesys_lake::{
     ArtefactEntry, Attempt, BatchNumber, Bucket, CatalogRecord, CheckRecord, Committed, ExtractionRecord, FileEntry,
-    Lake, LakeError, LoadRecord, LoadedTable, Manifest, Micros, OpenRows, OpenRun, PreviousManifest, Released, Replay,
-    SourceIdentity, StarEntry, Stored, TableCounts, TableEntry, TableOutput, TransformationRecord, keys,
+    Generation, Lake, LakeError, LoadRecord, LoadedTable, Manifest, Micros, OpenRows, OpenRun, PreviousManifest,
+    Released, Replay, SourceIdentity, StarEntry, Stored, TableCounts, TableEntry, TableOutput, TransformationRecord,
+    Used, keys,
 };
 use totesys_tests::{LocalLake, resealed};
 
@@ -266,13 +267,14 @@ async fn the_ledger_finds_the_newest_of_each_stage_and_star() {
 
 fn transformation(star: &str, batch: BatchNumber) -> TransformationRecord {
     let digest = "ab".repeat(32);
-    let key = keys::transformed("fact_sales_order", TAKEN_AT, batch, star, &digest, 0).unwrap();
+    let key = keys::transformed("fact_sales_order", TAKEN_AT, batch, star, (&digest, 0), 0).unwrap();
     let observed = (BatchNumber(batch.0 - 1), true);
-    let released = keys::released("fact_sales_order", TAKEN_AT, batch, star, &digest, observed, 0).unwrap();
+    let released = keys::released("fact_sales_order", TAKEN_AT, batch, star, (&digest, 0), observed, 0).unwrap();
     TransformationRecord {
         batch,
         star: star.to_owned(),
         attempt: Attempt::random().unwrap(),
+        generation: 0,
         digest: digest.clone(),
         version: "0.1.0".to_owned(),
         contract_version: "0.1.0".to_owned(),
@@ -300,6 +302,8 @@ fn transformation(star: &str, batch: BatchNumber) -> TransformationRecord {
         }],
         released_rows: u64::MAX,
         offered_under: Some(digest.clone()),
+        limits: BTreeMap::from([("fuel".to_owned(), u64::MAX)]),
+        used: Some(Used { milliseconds: 1, memory_bytes: u64::MAX, fuel: None }),
         started_at: TAKEN_AT,
         finished_at: TAKEN_AT,
     }
@@ -331,7 +335,7 @@ async fn open_rows_that_cannot_be_are_not_written() {
     let mut later = record();
     later.open[0].batch = BatchNumber(3);
     let mut elsewhere = record();
-    elsewhere.open[0].file.key = keys::transformed("x", TAKEN_AT, BatchNumber(2), "sales", "ab", 0).unwrap();
+    elsewhere.open[0].file.key = keys::transformed("x", TAKEN_AT, BatchNumber(2), "sales", ("ab", 0), 0).unwrap();
     let mut backwards = record();
     backwards.open[0].runs[0].last = 1;
     let mut too_early = record();
@@ -390,6 +394,7 @@ fn catalog(number: u64, previous: Option<&Stored<CatalogRecord>>) -> CatalogReco
             },
         )]),
         owners: BTreeMap::from([("dim_currency".to_owned(), "sales".to_owned())]),
+        generations: BTreeMap::from([("sales".to_owned(), vec![Generation { number: 1, from: BatchNumber(2) }])]),
     }
 }
 

@@ -15,9 +15,9 @@ use super::{Kinds as _, arrow, example, json, nobody_answers, pin};
 kinds! {
     HostError in "host-lambda/src/error.rs":
     Settings, Connection, Source, Lake, Sandbox, Warehouse, EmptyCatalog, NotCompiled, MalformedCatalog, OtherSource,
-    Disagreement, Baseline, NothingLoaded, NotEmpty, UnknownTable, UnreadableKeys, Overtaken, TableNotIngested,
-    NoLongerDescribed, Columns, TooManyRefused, Rows, NotInQuarantine, NoCatalogRecord, NoManifest, Worker,
-    UnknownStar,
+    Disagreement, Baseline, NothingLoaded, NotEmpty, UnknownTable, UnreadableKeys, RebuildOvertaken, NoRebuild,
+    CatalogOvertaken, Unlisted, Overtaken, TableNotIngested, NoLongerDescribed, Columns, TooManyRefused, Rows,
+    NotInQuarantine, NoCatalogRecord, NoManifest, Worker, UnknownStar,
 }
 
 kinds! {
@@ -66,6 +66,10 @@ async fn everything_that_stops_a_stage_is_worded() {
         HostError::NotEmpty { table: "fact_payment".into(), rows: 40 },
         HostError::UnknownTable { table: "payments".into(), known: vec!["payment".into(), "staff".into()] },
         HostError::UnreadableKeys { table: table(), rows: 3 },
+        HostError::RebuildOvertaken { star: star() },
+        HostError::NoRebuild { star: star() },
+        HostError::CatalogOvertaken { number: 4 },
+        HostError::Unlisted { file: "parquets/fact_payment/day=2024-09-02/a.parquet".into() },
         HostError::Overtaken { batch: 7 },
         HostError::TableNotIngested { batch: 7, table: table(), star: star() },
         HostError::NoLongerDescribed { star: star(), table: "fact_payment".into(), batch: 7 },

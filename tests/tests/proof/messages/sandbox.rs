@@ -11,11 +11,12 @@ use super::{Kinds as _, example, io, pin};
 
 kinds! {
     SandboxError in "host-lambda/sandbox/src/error.rs":
-    Limit, Trapped, GaveUp, Malformed, Description, Contract, Unverified, OtherEngine, Key, Engine,
+    Limit, Trapped, GaveUp, Malformed, Description, Contract, OtherContract, Unverified, OtherEngine, Key, Engine,
 }
 
 kinds! {
-    LimitName: Memory, Table, Time, Stack, Lifted, OutputRows, OutputBytes, ReasonCodes,
+    LimitName: Memory, Table, Time, Stack, Lifted, OutputRows, OutputBytes, ReasonCodes, Fuel, Instances, Tables,
+    Memories,
 }
 
 fn star() -> String {
@@ -60,6 +61,9 @@ fn every_kind_of_trouble_with_a_component_is_worded() {
             source: DescriptionError { subject: "fact_payment".into(), problem: "it has no columns" },
         },
         SandboxError::Contract { star: star(), source: io().into() },
+        SandboxError::OtherContract { star: star(), found: Some("0.9.0".into()) },
+        SandboxError::OtherContract { star: star(), found: Some("0.0.1".into()) },
+        SandboxError::OtherContract { star: star(), found: None },
         SandboxError::Unverified {
             star: star(),
             component: digest(),
@@ -83,6 +87,10 @@ fn every_limit_is_worded() {
         (LimitName::OutputRows, over(LimitName::OutputRows, 1 << 20, Some(2 << 20))),
         (LimitName::OutputBytes, over(LimitName::OutputBytes, 64 << 20, Some(65 << 20))),
         (LimitName::ReasonCodes, over(LimitName::ReasonCodes, 64, Some(65))),
+        (LimitName::Fuel, over(LimitName::Fuel, 1_000_000_000, None)),
+        (LimitName::Instances, over(LimitName::Instances, 16, None)),
+        (LimitName::Tables, over(LimitName::Tables, 16, None)),
+        (LimitName::Memories, over(LimitName::Memories, 1, None)),
     ];
     let examples = errors.iter().map(|(limit, error)| example(limit.kind_name(), error, error.hint()));
     pin::<LimitName>("sandbox_limits", examples);

@@ -10,7 +10,8 @@ kinds! {
     WarehouseError:
     Connect, Database, Rights, NoSchema, Name, Stamp, Plan, ShapeChanged, NoSuchFact, UnfitKey, TableMissing,
     KindChanged, ForeignKeyBroken, ViewReplaced, UnknownStar, UnknownTable, BatchShape, Codec, Range, OutOfOrder,
-    Disagreement, IdsExhausted,
+    OtherGeneration, Disagreement, RebuildRights, NoShadow, ShadowBehind, FormerKept, NoFormer, ForeignObjects,
+    StillUsed, NoSuchDimension, IdsExhausted,
 }
 
 fn fact() -> String {
@@ -86,6 +87,8 @@ async fn every_kind_of_trouble_with_the_warehouse_is_worded() {
         },
         WarehouseError::Range { star: star(), batch: u64::MAX },
         WarehouseError::OutOfOrder { star: star(), newest: 6, offered: 8 },
+        WarehouseError::OtherGeneration { star: star(), found: 2, offered: 1 },
+        WarehouseError::OtherGeneration { star: star(), found: 1, offered: 2 },
         WarehouseError::Disagreement {
             star: star(),
             owner: "sales".into(),
@@ -93,6 +96,20 @@ async fn every_kind_of_trouble_with_the_warehouse_is_worded() {
             key: "currency_id".into(),
             rows: 3,
             batch: 7,
+        },
+        WarehouseError::RebuildRights { schemas: vec!["totesys_rebuild".into(), "totesys_former".into()] },
+        WarehouseError::NoShadow { star: star(), generation: 1, schema: "totesys_rebuild".into() },
+        WarehouseError::ShadowBehind { star: star(), shadow: 6, main: 7 },
+        WarehouseError::FormerKept { schema: "totesys_former".into() },
+        WarehouseError::NoFormer { schema: "totesys_former".into() },
+        WarehouseError::ForeignObjects {
+            schema: "totesys_rebuild".into(),
+            objects: vec!["table totesys_rebuild.note".into(), "view public.mine".into()],
+        },
+        WarehouseError::StillUsed { dependents: vec!["view public.mine".into(), "view public.yours".into()] },
+        WarehouseError::NoSuchDimension {
+            dimension: "dim_currencies".into(),
+            known: vec!["dim_currency".into(), "dim_date".into()],
         },
         WarehouseError::IdsExhausted { table: fact() },
     ];

@@ -11,7 +11,8 @@ use star_contract::{Column, ColumnType, Description, Output, Reference, Role};
 use tokio_postgres::SimpleQueryMessage;
 use totesys_tests::TestDatabase;
 use totesys_warehouse::{
-    Begun, LakeStamp, Load, LoadReport, Observed, StarBatch, TableReport, Warehouse, WarehouseError, WarehouseOptions,
+    Begun, LakeStamp, Load, LoadReport, Observed, StarBatch, SwapReport, TableReport, Warehouse, WarehouseError,
+    WarehouseOptions,
 };
 
 /// 2024-06-01 12:00 UTC; batch n has its snapshot n days later.
@@ -57,6 +58,48 @@ impl House {
         ];
         house.load("shop", 1, rows).await;
         house
+    }
+
+    /// The same with a second batch of `shop` and a first one of `club`.
+    pub(super) async fn busy() -> Self {
+        let mut house = Self::lived_in().await;
+        house.load("shop", 2, &[("fact_visit", &["7 | 2024-05-02 | 10:00:00 | 1 | 1 | 5.00"])]).await;
+        house.load("club", 1, &[("dim_place", &["1 | Leeds | -"]), ("fact_entry", &["1 | 1"])]).await;
+        house
+    }
+
+    /// The shadow of a rebuild of `shop`, empty.
+    pub(super) async fn shadow(&self, generation: u64) -> Warehouse {
+        let options = self.warehouse.shadow_options().await.unwrap_or_else(|error| panic!("{error:?}"));
+        let shadow = Warehouse::connect(&self.database.settings(), &options, &stamp()).await;
+        let mut shadow = shadow.unwrap_or_else(|error| panic!("{error:?}"));
+        shadow.prepare(&[shop(), club()], &owners()).await.unwrap_or_else(|error| panic!("{error:?}"));
+        shadow.set_generation("shop", generation).await.unwrap_or_else(|error| panic!("{error:?}"));
+        shadow
+    }
+
+    /// A shadow that has caught up with a [`busy`](Self::busy) house: visits cost ten times as much, and one more is
+    /// known.
+    pub(super) async fn rebuilt(&self, generation: u64) {
+        let mut shadow = self.shadow(generation).await;
+        let first: Rows = &[
+            ("dim_place", &["1 | Leeds | -", "2 | York | -"]),
+            ("dim_kind", &["1 | walk-in"]),
+            (
+                "fact_visit",
+                &["99 | 2024-05-01 | 09:00:00.123 | 1 | 1 | 10.00", "98 | 2024-05-01 | 09:30:00 | 2 | - | 1.00"],
+            ),
+        ];
+        let second: Rows = &[("fact_visit", &["7 | 2024-05-02 | 10:00:00 | 1 | 1 | 50.00"])];
+        let entries: Rows = &[("dim_place", &["1 | Leeds | -"]), ("fact_entry", &["1 | 1"])];
+        load_into(&mut shadow, (&shop(), generation), 1, first).await;
+        load_into(&mut shadow, (&shop(), generation), 2, second).await;
+        load_into(&mut shadow, (&club(), 0), 1, entries).await;
+    }
+
+    /// Swaps a rebuild of `shop` in.
+    pub(super) async fn swap_in(&mut self, generation: u64) -> Result<SwapReport, WarehouseError> {
+        self.warehouse.swap_in(&[shop(), club()], &owners(), "shop", generation).await
     }
 
     pub(super) async fn try_load(
@@ -139,10 +182,28 @@ pub(super) fn of(report: &LoadReport, table: &str) -> TableReport {
 pub(super) fn star_batch(star: &str, batch: u64) -> StarBatch {
     StarBatch {
         star: star.to_owned(),
+        generation: 0,
         batch,
         snapshot_micros: FIRST_NOON + i64::try_from(batch).unwrap_or(0) * DAY,
         component_digest: format!("digest of {star}"),
         attempt: "test".to_owned(),
+    }
+}
+
+/// Loads one batch of a star as described, of a generation, into any warehouse.
+pub(super) async fn load_into(
+    warehouse: &mut Warehouse,
+    (description, generation): (&Description, u64),
+    batch: u64,
+    rows: Rows<'_>,
+) {
+    let next = StarBatch { generation, ..star_batch(&description.star, batch) };
+    match warehouse.begin(next).await.unwrap_or_else(|error| panic!("batch {batch}: {error:?}")) {
+        Begun::Load(mut load) => {
+            stage_as(&mut load, description, rows).await.expect("rows that fit");
+            load.commit().await.unwrap_or_else(|error| panic!("batch {batch}: {error:?}"));
+        }
+        Begun::AlreadyLoaded(_) => panic!("batch {batch} was loaded before"),
     }
 }
 

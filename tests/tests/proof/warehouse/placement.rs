@@ -1,5 +1,6 @@
 //! Where the tables stand, under any name and with few rights.
 
+use totesys_postgres::ConnectionSettings;
 use totesys_tests::TestDatabase;
 use totesys_warehouse::{Begun, Warehouse, WarehouseError, WarehouseOptions};
 
@@ -11,17 +12,25 @@ async fn as_role(
     rights: &str,
     options: &WarehouseOptions,
 ) -> Result<Warehouse, WarehouseError> {
-    let role = format!("loader_{}", database.settings().database());
+    Warehouse::connect(&role(database, rights).await, options, &stamp()).await
+}
+
+/// How to connect as a new role that may do only what `rights` grant it.
+pub(super) async fn role(database: &TestDatabase, rights: &str) -> ConnectionSettings {
+    let role = role_name(database);
     database
         .execute(&format!("CREATE ROLE \"{role}\" LOGIN; {}", rights.replace("ROLE", &format!("\"{role}\""))))
         .await;
     let url = database.url().replacen("postgres@", &format!("{role}@"), 1);
-    let settings = totesys_postgres::ConnectionSettings::parse(&url, &|_| None).expect("the test server's URL");
-    Warehouse::connect(&settings, options, &stamp()).await
+    ConnectionSettings::parse(&url, &|_| None).expect("the test server's URL")
 }
 
-async fn drop_role(database: &TestDatabase) {
-    let role = format!("loader_{}", database.settings().database());
+pub(super) fn role_name(database: &TestDatabase) -> String {
+    format!("loader_{}", database.settings().database())
+}
+
+pub(super) async fn drop_role(database: &TestDatabase) {
+    let role = role_name(database);
     database.execute(&format!("DROP OWNED BY \"{role}\" CASCADE; DROP ROLE \"{role}\"")).await;
 }
 

@@ -1,0 +1,111 @@
+//! What is done about a component that fails: it is noted, and where the settings want it the former one comes back.
+
+use std::sync::Arc;
+
+use totesys_lake::{Attempt, BatchNumber, CatalogRecord, Committed, FailureRecord, Micros, StarEntry, StarLedger};
+
+use crate::catalog::Pinned;
+use crate::shadow::{Inputs, Subject};
+use crate::{HostError, Pipeline};
+
+impl Pipeline {
+    /// Notes the failure for `status`, then goes back to the former component if that may help. Failing at either
+    /// changes nothing: the batch waits in any case.
+    pub(crate) async fn component_failed(
+        &self,
+        pinned: &Pinned,
+        ledger: &StarLedger,
+        batch: BatchNumber,
+        error: &HostError,
+    ) {
+        if let Err(unnoted) = self.note_failure(pinned, ledger, batch, error).await {
+            tracing::warn!(%unnoted, "the failure could not be recorded");
+        }
+        if !self.automatic_rollback {
+            return;
+        }
+        match Box::pin(self.fall_back(pinned, ledger, batch, error)).await {
+            Ok(Some(record)) => {
+                tracing::error!(star = ledger.star(), record, "went back to the former component");
+            }
+            Ok(None) => {}
+            Err(kept) => tracing::warn!(%kept, "the former component could not be put back"),
+        }
+    }
+
+    async fn note_failure(
+        &self,
+        pinned: &Pinned,
+        ledger: &StarLedger,
+        batch: BatchNumber,
+        error: &HostError,
+    ) -> Result<(), HostError> {
+        let record = FailureRecord {
+            batch,
+            star: ledger.star().to_owned(),
+            attempt: Attempt::random()?,
+            digest: pinned.entry(ledger.star())?.digest.clone(),
+            reason: error.to_string(),
+            failed_at: Micros::now(),
+        };
+        self.lake.commit_failure(&record).await?;
+        Ok(())
+    }
+
+    /// When this is the first batch of a new component and the former one takes it, the former is put live again. The
+    /// run goes on under the record it has pinned; the next one uses what is live then.
+    async fn fall_back(
+        &self,
+        pinned: &Pinned,
+        ledger: &StarLedger,
+        batch: BatchNumber,
+        error: &HostError,
+    ) -> Result<Option<u64>, HostError> {
+        let star = ledger.star();
+        let failed = pinned.entry(star)?;
+        let Some(last) = self.lake.newest_transformation(ledger).await? else { return Ok(None) };
+        let former = self.lake.catalog(last.catalog).await?.map(|record| Pinned { record: record.into_record() });
+        let Some(former) = former.filter(|former| former.record.stars.contains_key(star)) else { return Ok(None) };
+        let entry = former.entry(star)?;
+        if entry.digest == failed.digest || !self.takes(&former, entry, batch).await? {
+            return Ok(None);
+        }
+        let Some(newest) = self.lake.newest_catalog().await? else { return Ok(None) };
+        // Somebody may have mended it meanwhile.
+        if newest.stars.get(star).is_none_or(|live| live.digest != failed.digest) {
+            return Ok(None);
+        }
+        let digest: String = failed.digest.chars().take(12).collect();
+        let mut record = CatalogRecord {
+            number: newest.number + 1,
+            attempt: Attempt::random()?,
+            previous: Some(newest.sha256().to_owned()),
+            published_at: Micros::now(),
+            note: format!("automatic rollback of {star}: {digest} failed on batch {}: {error}", batch.0),
+            ..newest.into_record()
+        };
+        record.stars.insert(star.to_owned(), entry.clone());
+        for (table, owner) in &former.record.owners {
+            if !record.owners.contains_key(table) && record.stars.contains_key(owner) {
+                record.owners.insert(table.clone(), owner.clone());
+            }
+        }
+        match self.lake.commit_catalog(&record).await? {
+            Committed::Ours => Ok(Some(record.number)),
+            Committed::Theirs(_) => Ok(None),
+        }
+    }
+
+    /// Whether a component takes a batch: it fails on nothing, and refuses no more than is allowed.
+    async fn takes(&self, former: &Pinned, entry: &StarEntry, batch: BatchNumber) -> Result<bool, HostError> {
+        let component = self.component(former, &entry.description.star).await?;
+        let subject = Subject { component, description: Arc::new(entry.description.clone()) };
+        let inputs = Inputs::of_batch(&self.batch(batch).await?, &entry.description)?;
+        let delivered = inputs.rows();
+        match self.rehearse(None, &subject, inputs).await {
+            Ok(rehearsal) => Ok(!self.quarantine.exceeded(rehearsal.new.refused_rows(), delivered)),
+            Err(HostError::Sandbox(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
