@@ -14,9 +14,14 @@ impl ArtefactFolder {
         Self(folder)
     }
 
-    /// What is kept under an artefact's digest. It is unchecked.
-    pub(crate) fn find(&self, sha256: &str) -> Option<Vec<u8>> {
-        fs::read(self.path(sha256)).ok()
+    /// What is kept under an artefact's digest, if it is a file of that length. It is unchecked otherwise.
+    pub(crate) fn find(&self, sha256: &str, bytes: u64) -> Option<Vec<u8>> {
+        let path = self.path(sha256);
+        let found = fs::symlink_metadata(&path).ok()?;
+        if !found.is_file() || found.len() != bytes {
+            return None;
+        }
+        fs::read(path).ok()
     }
 
     /// Keeps an artefact under its digest, and lets go of the oldest beyond [`KEPT`].

@@ -55,7 +55,7 @@ impl Pipeline {
         if let Some(known) = self.sandbox.loaded(&claim) {
             return Ok(known);
         }
-        if let Some(kept) = self.artefacts.as_ref().and_then(|folder| folder.find(&artefact.sha256)) {
+        if let Some(kept) = self.artefacts.as_ref().and_then(|folder| folder.find(&artefact.sha256, artefact.bytes)) {
             // Whoever may write to the folder may not sign: what is kept is checked like what is fetched.
             match VerifiedArtifact::verify(claim.clone(), kept, &signature, &self.publishers) {
                 Ok(verified) => return Ok(self.sandbox.load(&verified)?),

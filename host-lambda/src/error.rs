@@ -113,6 +113,24 @@ pub enum HostError {
         /// The star.
         star: String,
     },
+    /// Another star's rebuild has to be swapped in first.
+    #[error("a rebuild of star `{star}` is committed and not swapped in yet")]
+    RebuildPending {
+        /// The other star.
+        star: String,
+    },
+    /// A rebuild would leave batches out.
+    #[error(
+        "star `{star}` cannot be rebuilt from batch {from}: it has not transformed the batches before, from {latest} on"
+    )]
+    RebuildGap {
+        /// The star.
+        star: String,
+        /// The batch that was asked for.
+        from: u64,
+        /// The last batch that is possible.
+        latest: u64,
+    },
     /// No rebuild of the star waits to be accepted.
     #[error("star `{star}`: no rebuild was swapped in that is neither accepted nor undone")]
     NoRebuild {
@@ -266,6 +284,8 @@ impl HostError {
             Self::RebuildOvertaken { star } => {
                 Some(format!("`cargo xtask transform rebuild --star {star}` begins again with what is live now"))
             }
+            Self::RebuildPending { star } => Some(format!("finish it: `cargo xtask transform rebuild --star {star}`")),
+            Self::RebuildGap { latest, .. } => Some(format!("name batch {latest} or an earlier one with --from")),
             Self::NoRebuild { .. } => Some("`cargo xtask transform log` shows what was rebuilt".into()),
             Self::CatalogOvertaken { .. } => Some("look at what is live now, then do it again".into()),
             Self::Unlisted { .. } => Some(

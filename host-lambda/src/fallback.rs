@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use totesys_lake::{Attempt, BatchNumber, CatalogRecord, Committed, FailureRecord, Micros, StarEntry, StarLedger};
+use totesys_lake::{
+    Attempt, BatchNumber, CatalogRecord, Committed, FailureRecord, Micros, StarEntry, StarLedger, owners,
+};
 
 use crate::catalog::Pinned;
 use crate::shadow::{Inputs, Subject};
@@ -18,10 +20,19 @@ impl Pipeline {
         batch: BatchNumber,
         error: &HostError,
     ) {
-        if let Err(unnoted) = self.note_failure(pinned, ledger, batch, error).await {
-            tracing::warn!(%unnoted, "the failure could not be recorded");
-        }
-        if !self.automatic_rollback {
+        let first_time = match self.note_failure(pinned, ledger, batch, error).await {
+            Ok(first_time) => first_time,
+            Err(unnoted) => {
+                tracing::warn!(%unnoted, "the failure could not be recorded");
+                false
+            }
+        };
+        let to_blame = match error {
+            HostError::Sandbox(error) => error.is_the_components(),
+            _ => true,
+        };
+        // A batch that waits fails in every run; once is enough to know that the former component does not help.
+        if !self.automatic_rollback || !first_time || !to_blame {
             return;
         }
         match Box::pin(self.fall_back(pinned, ledger, batch, error)).await {
@@ -39,7 +50,7 @@ impl Pipeline {
         ledger: &StarLedger,
         batch: BatchNumber,
         error: &HostError,
-    ) -> Result<(), HostError> {
+    ) -> Result<bool, HostError> {
         let record = FailureRecord {
             batch,
             star: ledger.star().to_owned(),
@@ -48,8 +59,7 @@ impl Pipeline {
             reason: error.to_string(),
             failed_at: Micros::now(),
         };
-        self.lake.commit_failure(&record).await?;
-        Ok(())
+        Ok(matches!(self.lake.commit_failure(&record).await?, Committed::Ours))
     }
 
     /// When this is the first batch of a new component and the former one takes it, the former is put live again. The
@@ -84,12 +94,13 @@ impl Pipeline {
             note: format!("automatic rollback of {star}: {digest} failed on batch {}: {error}", batch.0),
             ..newest.into_record()
         };
+        let live = record.stars.clone();
         record.stars.insert(star.to_owned(), entry.clone());
-        for (table, owner) in &former.record.owners {
-            if !record.owners.contains_key(table) && record.stars.contains_key(owner) {
-                record.owners.insert(table.clone(), owner.clone());
-            }
+        // Two stars may have gone live together because they changed what they share: one of them cannot go back alone.
+        if star_contract::check_together(record.stars.values().map(|entry| &entry.description)).is_err() {
+            return Ok(None);
         }
+        record.owners = owners(&record.stars, &record.owners, &live, &[star.to_owned()]);
         match self.lake.commit_catalog(&record).await? {
             Committed::Ours => Ok(Some(record.number)),
             Committed::Theirs(_) => Ok(None),
@@ -101,9 +112,8 @@ impl Pipeline {
         let component = self.component(former, &entry.description.star).await?;
         let subject = Subject { component, description: Arc::new(entry.description.clone()) };
         let inputs = Inputs::of_batch(&self.batch(batch).await?, &entry.description)?;
-        let delivered = inputs.rows();
         match self.rehearse(None, &subject, inputs).await {
-            Ok(rehearsal) => Ok(!self.quarantine.exceeded(rehearsal.new.refused_rows(), delivered)),
+            Ok(rehearsal) => Ok(!rehearsal.exceeds(&entry.description, self.quarantine)),
             Err(HostError::Sandbox(_)) => Ok(false),
             Err(error) => Err(error),
         }

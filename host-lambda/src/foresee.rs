@@ -13,8 +13,7 @@ impl Pipeline {
     /// # Errors
     /// What the next load would refuse.
     pub async fn foresee(&self, record: &CatalogRecord) -> Result<Vec<ForeseenStep>, HostError> {
-        let Some(stamp) = self.stamp().await? else { return Ok(Vec::new()) };
-        let warehouse = self.warehouse(&stamp).await?;
+        let Some(warehouse) = self.existing_warehouse().await? else { return Ok(Vec::new()) };
         let descriptions: Vec<Description> = record.stars.values().map(|entry| entry.description.clone()).collect();
         Ok(warehouse.foresee(&descriptions, &record.owners).await?)
     }

@@ -77,7 +77,7 @@ impl Pipeline {
         };
         let last = warehouse.loaded(star).await?;
         if let Some(last) = &last {
-            self.follow(last).await?;
+            self.follow(warehouse, last).await?;
         }
         let mut next = match last {
             Some(last) => BatchNumber(last.batch).next(),
@@ -145,7 +145,7 @@ impl Pipeline {
         let report = match warehouse.begin(batch).await? {
             Begun::AlreadyLoaded(_) => return Ok(None),
             Begun::Load(mut load) => {
-                self.stage(&mut load, live, record).await?;
+                self.stage(&mut load, live, record, recorded).await?;
                 self.stage_living(&mut load, live, &manifest).await?;
                 load.settle().await?;
                 failpoint::pass("load:staged");
@@ -154,7 +154,8 @@ impl Pipeline {
         };
         failpoint::pass("load:committed");
         if recorded == Recorded::Yes {
-            self.record_load(&record.star, record.batch, taken_at, loaded_tables(&report)).await?;
+            let at = (taken_at, Micros::now());
+            self.record_load(&record.star, record.batch, at, loaded_tables(&report)).await?;
             failpoint::pass("load:recorded");
         }
         Ok(Some(StarLoad { star: record.star.clone(), batch: record.batch.0, report }))
@@ -166,10 +167,20 @@ impl Pipeline {
         load: &mut Load<'_>,
         live: &Description,
         record: &TransformationRecord,
+        recorded: Recorded,
     ) -> Result<(), HostError> {
         let catalog = self.lake.catalog(record.catalog).await?;
         let entry = catalog.as_ref().and_then(|catalog| catalog.stars.get(&record.star));
         let wrote = entry.map(|entry| &entry.description);
+        let mut record = record.clone();
+        if recorded == Recorded::No {
+            // A rebuild makes the tables that are described now; what was loaded into others stays with them.
+            let released = record.released.iter_mut().map(|released| &mut released.outputs);
+            for outputs in released.chain([&mut record.outputs]) {
+                outputs.retain(|output| live.output(&output.table).is_some());
+            }
+        }
+        let record = &record;
         self.stage_refusals(load, live, wrote, record).await?;
         for output in &record.outputs {
             let (written, live) = described(wrote, live, record, &output.table)?;
@@ -200,7 +211,7 @@ impl Pipeline {
     }
 
     /// The lake's ledger follows the warehouse's: a record lost to a crash is written now.
-    async fn follow(&self, last: &LedgerRow) -> Result<(), HostError> {
+    async fn follow(&self, warehouse: &Warehouse, last: &LedgerRow) -> Result<(), HostError> {
         let recorded = self.lake.newest_load(&last.star).await?.map_or(0, |record| record.batch.0);
         if recorded > last.batch {
             let (star, loaded) = (&last.star, last.batch);
@@ -209,26 +220,24 @@ impl Pipeline {
         if recorded >= last.batch {
             return Ok(());
         }
-        let (batch, taken_at) = (BatchNumber(last.batch), Micros(last.snapshot_micros));
-        tracing::warn!(star = last.star, batch = last.batch, "load record repaired from the warehouse");
-        self.record_load(&last.star, batch, taken_at, loaded_tables(&last.report)).await
+        // After a crash one is missing; after a rebuild was swapped in all that it loaded before the pipeline did.
+        for row in warehouse.loaded_since(&last.star, recorded).await? {
+            let (batch, at) = (BatchNumber(row.batch), (Micros(row.snapshot_micros), Micros(row.loaded_micros)));
+            tracing::warn!(star = row.star, batch = row.batch, "load record repaired from the warehouse");
+            self.record_load(&row.star, batch, at, loaded_tables(&row.report)).await?;
+        }
+        Ok(())
     }
 
     async fn record_load(
         &self,
         star: &str,
         batch: BatchNumber,
-        taken_at: Micros,
+        (taken_at, finished_at): (Micros, Micros),
         tables: BTreeMap<String, LoadedTable>,
     ) -> Result<(), HostError> {
-        let record = LoadRecord {
-            batch,
-            star: star.to_owned(),
-            attempt: Attempt::random()?,
-            taken_at,
-            finished_at: Micros::now(),
-            tables,
-        };
+        let record =
+            LoadRecord { batch, star: star.to_owned(), attempt: Attempt::random()?, taken_at, finished_at, tables };
         self.lake.commit_load(&record).await?;
         Ok(())
     }

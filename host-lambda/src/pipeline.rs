@@ -120,10 +120,19 @@ impl Pipeline {
         stamp: &LakeStamp,
         options: &WarehouseOptions,
     ) -> Result<Warehouse, HostError> {
+        Ok(Warehouse::connect(self.warehouse_settings()?, options, stamp).await?)
+    }
+
+    /// The warehouse if it was ever made: nothing is made for who only looks.
+    pub(crate) async fn existing_warehouse(&self) -> Result<Option<Warehouse>, HostError> {
+        let Some(stamp) = self.stamp().await? else { return Ok(None) };
+        let settings = self.warehouse_settings()?;
+        Ok(Warehouse::connect_existing(settings, &self.warehouse_options, &stamp).await?)
+    }
+
+    fn warehouse_settings(&self) -> Result<&ConnectionSettings, HostError> {
         let hint = "set it in totesys.toml, as TOTESYS_WAREHOUSE_URL or through PG* variables";
-        let settings =
-            self.warehouse.as_ref().ok_or(crate::settings::SettingsError::Missing { key: "warehouse.url", hint })?;
-        Ok(Warehouse::connect(settings, options, stamp).await?)
+        self.warehouse.as_ref().ok_or(crate::settings::SettingsError::Missing { key: "warehouse.url", hint }.into())
     }
 
     /// The lake's identity as the warehouse keeps it; none before the first batch.

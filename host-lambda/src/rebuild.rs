@@ -6,6 +6,8 @@
 //! generation counts from the catalog record on that names it; then one transaction swaps the tables. Whatever is
 //! interrupted is gone on with by the same call.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use totesys_failpoint as failpoint;
 use totesys_lake::{
@@ -18,7 +20,17 @@ use crate::load::Recorded;
 use crate::{HostError, Pipeline};
 
 /// How often a swap is tried that meets batches loaded meanwhile.
-const TRIES: u32 = 5;
+const TRIES: u32 = 8;
+
+/// How long is waited before a swap is tried again; each time so much longer.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Whether a swap is only gone through.
+#[derive(Debug, Clone, Copy)]
+enum Swap {
+    Rehearsed,
+    Done,
+}
 
 /// A rebuild that is ready to be swapped in.
 #[derive(Debug, Serialize)]
@@ -71,11 +83,30 @@ impl Pipeline {
         if let Some(FormerTables { schema, .. }) = warehouse.former().await? {
             return Err(WarehouseError::FormerKept { schema }.into());
         }
-        let committed = warehouse.generation(star).await? < pinned.ledger(star).current();
+        self.refuse_beside_another(&warehouse, &pinned, star).await?;
+        // A warehouse that is empty has yet to be filled, whatever the generation.
+        let behind = warehouse.generation(star).await? < pinned.ledger(star).current();
+        let committed = behind && warehouse.loaded(star).await?.is_some();
+        if let Some(from) = from.filter(|_| committed)
+            && pinned.ledger(star).generations().last().is_none_or(|last| last.from.0 != from)
+        {
+            return Err(HostError::RebuildOvertaken { star: star.to_owned() });
+        }
         let pinned = if committed { pinned } else { self.begin_rebuild(pinned, star, from.map(BatchNumber)).await? };
         self.transform_again(&pinned, star).await?;
         let shadow = self.fill_shadow(&mut warehouse, &stamp, &pinned, star).await?;
         self.preview(&warehouse, &shadow, &pinned, star, committed).await
+    }
+
+    /// A star that waits for a swap would be loaded into the shadow as it is in no warehouse yet.
+    async fn refuse_beside_another(&self, warehouse: &Warehouse, pinned: &Pinned, star: &str) -> Result<(), HostError> {
+        for other in pinned.stars().into_iter().filter(|other| *other != star) {
+            let behind = warehouse.generation(other).await? < pinned.ledger(other).current();
+            if behind && warehouse.loaded(other).await?.is_some() {
+                return Err(HostError::RebuildPending { star: other.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     /// Makes a rebuild count and swaps its tables in, by one transaction.
@@ -93,20 +124,44 @@ impl Pipeline {
             let begun = begun.ok_or_else(|| HostError::RebuildOvertaken { star: star.to_owned() })?;
             pinned = with_ledger(pinned, &ledger_of(&begun));
             self.transform_again(&pinned, star).await?;
+            self.fill_shadow(&mut warehouse, &stamp, &pinned, star).await?;
+            // Once the catalog names the generation the star waits for the swap: what could refuse it is met before.
+            self.swap(&mut warehouse, &stamp, &pinned, star, Swap::Rehearsed).await?;
             failpoint::pass("rebuild:before-catalog");
             let note = format!("rebuild of {star} from batch {}: generation {}", rebuild.from, rebuild.generation);
             pinned = self.append(pinned, note).await?;
             failpoint::pass("rebuild:cataloged");
         }
-        // Runs that had pinned the record before may have loaded more meanwhile.
+        self.swap(&mut warehouse, &stamp, &pinned, star, Swap::Done).await
+    }
+
+    /// Swaps, or goes through all of a swap without doing it. Runs that had pinned the record before may load more
+    /// meanwhile, and readers stand in the way of locks: both pass.
+    async fn swap(
+        &self,
+        warehouse: &mut Warehouse,
+        stamp: &LakeStamp,
+        pinned: &Pinned,
+        star: &str,
+        swap: Swap,
+    ) -> Result<SwapReport, HostError> {
+        let generation = pinned.ledger(star).current();
+        let descriptions: Vec<_> = pinned.descriptions().cloned().collect();
         let mut tried = 1;
         loop {
-            self.transform_again(&pinned, star).await?;
-            self.fill_shadow(&mut warehouse, &stamp, &pinned, star).await?;
-            let descriptions: Vec<_> = pinned.descriptions().cloned().collect();
-            let swapped = warehouse.swap_in(&descriptions, &pinned.record.owners, star, rebuild.generation).await;
+            self.transform_again(pinned, star).await?;
+            self.fill_shadow(warehouse, stamp, pinned, star).await?;
+            let owners = &pinned.record.owners;
+            let swapped = match swap {
+                Swap::Rehearsed => warehouse.rehearse_swap(&descriptions, owners, star, generation).await,
+                Swap::Done => warehouse.swap_in(&descriptions, owners, star, generation).await,
+            };
             match swapped {
-                Err(WarehouseError::ShadowBehind { .. }) if tried < TRIES => tried += 1,
+                Err(error) if tried < TRIES && (error.is_transient() || error.is_behind()) => {
+                    tracing::warn!(tried, %error, "the swap is tried again");
+                    tokio::time::sleep(PAUSE * tried).await;
+                    tried += 1;
+                }
                 other => return Ok(other?),
             }
         }
@@ -117,8 +172,8 @@ impl Pipeline {
     /// # Errors
     /// When the warehouse cannot be read.
     pub async fn former_tables(&self) -> Result<Option<FormerTables>, HostError> {
-        let stamp = self.stamp().await?.ok_or(HostError::NothingLoaded)?;
-        Ok(self.warehouse(&stamp).await?.former().await?)
+        let warehouse = self.existing_warehouse().await?.ok_or(HostError::NothingLoaded)?;
+        Ok(warehouse.former().await?)
     }
 
     /// Drops the tables that a rebuild replaced; says which.
@@ -126,8 +181,7 @@ impl Pipeline {
     /// # Errors
     /// When there are none, or others' objects depend on them.
     pub async fn accept_rebuild(&self, star: &str) -> Result<Vec<String>, HostError> {
-        let stamp = self.stamp().await?.ok_or(HostError::NothingLoaded)?;
-        let mut warehouse = self.warehouse(&stamp).await?;
+        let mut warehouse = self.existing_warehouse().await?.ok_or(HostError::NothingLoaded)?;
         self.of_star(&warehouse, star).await?;
         Ok(warehouse.accept_rebuild().await?)
     }
@@ -138,8 +192,7 @@ impl Pipeline {
     /// # Errors
     /// When there are none, or others' objects depend on the rebuilt tables.
     pub async fn undo_rebuild(&self, star: &str) -> Result<u64, HostError> {
-        let stamp = self.stamp().await?.ok_or(HostError::NothingLoaded)?;
-        let mut warehouse = self.warehouse(&stamp).await?;
+        let mut warehouse = self.existing_warehouse().await?.ok_or(HostError::NothingLoaded)?;
         let former = self.of_star(&warehouse, star).await?;
         let mut pinned = self.pin().await?;
         let ledger = pinned.ledger(star);
@@ -149,6 +202,9 @@ impl Pipeline {
             let from = BatchNumber(newest).next();
             let begun = self.reserve(&pinned, star, from, before.generations().to_vec()).await?;
             let next = before.then(Generation { number: begun.generation, from });
+            let descriptions: Vec<_> = pinned.descriptions().cloned().collect();
+            let owners = &pinned.record.owners;
+            patiently(async || warehouse.rehearse_undo(&descriptions, owners, star, begun.generation).await).await?;
             let note = format!("rebuild of {star} undone: generation {}", begun.generation);
             pinned = self.append(with_ledger(pinned, &next), note).await?;
             begun.generation
@@ -157,7 +213,8 @@ impl Pipeline {
             ledger.current()
         };
         let descriptions: Vec<_> = pinned.descriptions().cloned().collect();
-        warehouse.undo_rebuild(&descriptions, &pinned.record.owners, star, generation).await?;
+        let owners = &pinned.record.owners;
+        patiently(async || warehouse.undo_rebuild(&descriptions, owners, star, generation).await).await?;
         Ok(generation)
     }
 
@@ -171,13 +228,17 @@ impl Pipeline {
     async fn begin_rebuild(&self, pinned: Pinned, star: &str, from: Option<BatchNumber>) -> Result<Pinned, HostError> {
         let base = pinned.ledger(star);
         let newest = self.lake.newest_manifest().await?.ok_or(HostError::NothingLoaded)?.batch;
-        let first = match self.lake.newest_transformation(&base).await? {
-            Some(last) => self.first_transformed(&base, last.batch).await?,
-            None => self.first_known(star, newest).await?,
+        let (first, latest) = match self.lake.newest_transformation(&base).await? {
+            Some(last) => (self.first_transformed(&base, last.batch).await?, last.batch.next()),
+            None => (self.first_known(star, newest).await?, self.first_known(star, newest).await?),
         };
         let from = from.unwrap_or(first);
         if from > newest || from.0 == 0 {
             return Err(HostError::NoManifest { batch: from.0 });
+        }
+        // Between what is there and what is made anew no batch may be left out.
+        if from > latest {
+            return Err(HostError::RebuildGap { star: star.to_owned(), from: from.0, latest: latest.0 });
         }
         if let Some(begun) = self.lake.newest_rebuild(star).await?
             && begun.from == from
@@ -242,7 +303,9 @@ impl Pipeline {
         let generation = pinned.ledger(star).current();
         let options = warehouse.shadow_options().await?;
         let begun = warehouse.shadow_is_for(star, generation).await?;
+        let descriptions: Vec<_> = pinned.descriptions().cloned().collect();
         if !begun {
+            warehouse.expect(&descriptions, &pinned.record.owners)?;
             warehouse.discard_shadow().await?;
         }
         let mut shadow = self.warehouse_at(stamp, &options).await?;
@@ -252,7 +315,6 @@ impl Pipeline {
                 shadow.set_generation(other, if other == star { generation } else { of_other }).await?;
             }
         }
-        let descriptions: Vec<_> = pinned.descriptions().cloned().collect();
         shadow.prepare(&descriptions, &pinned.record.owners).await?;
         let mut loaded = std::collections::BTreeMap::new();
         for star in pinned.stars() {
@@ -277,6 +339,7 @@ impl Pipeline {
         committed: bool,
     ) -> Result<Rebuild, HostError> {
         let (entry, ledger) = (pinned.entry(star)?, pinned.ledger(star));
+        let begun = self.lake.newest_rebuild(star).await?.filter(|begun| begun.generation == ledger.current());
         let from = ledger.generations().last().map_or(BatchNumber::FIRST, |generation| generation.from);
         let newest = self.lake.newest_transformation(&ledger).await?;
         let through = newest.as_ref().map_or(0, |record| record.batch.0);
@@ -295,7 +358,7 @@ impl Pipeline {
         Ok(Rebuild {
             star: star.to_owned(),
             generation: ledger.current(),
-            digest: entry.digest.clone(),
+            digest: begun.map_or_else(|| entry.digest.clone(), |begun| begun.into_record().digest),
             from: from.0,
             through,
             refused,
@@ -325,6 +388,20 @@ impl Pipeline {
                 record.number = theirs.number;
                 Err(HostError::CatalogOvertaken { number: record.number })
             }
+        }
+    }
+}
+
+/// Does something again that readers stand in the way of.
+async fn patiently<T>(mut work: impl AsyncFnMut() -> Result<T, WarehouseError>) -> Result<T, WarehouseError> {
+    let mut tried = 1;
+    loop {
+        match work().await {
+            Err(error) if tried < TRIES && error.is_transient() => {
+                tokio::time::sleep(PAUSE * tried).await;
+                tried += 1;
+            }
+            other => return other,
         }
     }
 }

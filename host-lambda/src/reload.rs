@@ -37,13 +37,19 @@ impl Pipeline {
                 continue;
             };
             let mut batch = self.first_transformed(&pinned.ledger(star), newest).await?;
-            // A star's batches load in order, whatever a clock said.
-            let mut latest = i64::MIN;
+            let mut of_star = Vec::new();
             while batch <= newest {
                 let loaded = self.lake.load(star, batch).await?;
-                latest = latest.max(loaded.map_or(i64::MAX, |record| record.finished_at.0));
-                loads.push((latest, batch, turn, star.to_owned()));
+                of_star.push((batch, loaded.map(|record| record.finished_at.0)));
                 batch = batch.next();
+            }
+            // A star's batches load in order, whatever a clock said; and one without a record was loaded before any
+            // that has one.
+            let known = of_star.iter().rposition(|(_, at)| at.is_some()).map_or(0, |last| last + 1);
+            let mut latest = i64::MIN;
+            for (place, (batch, at)) in of_star.into_iter().enumerate() {
+                latest = latest.max(at.unwrap_or(if place < known { i64::MIN } else { i64::MAX }));
+                loads.push((latest, batch, turn, star.to_owned()));
             }
         }
         loads.sort();

@@ -89,6 +89,9 @@ impl Pipeline {
             }
             let Ok(inputs) = Inputs::of_batch(manifest, &new.description) else { break };
             let Ok(inputs) = inputs.and_of(manifest, old.map(|old| old.description.as_ref())) else { break };
+            if !delivers_as_wanted(manifest, &new.description) {
+                continue;
+            }
             // A batch in which nothing changed that the star reads is no batch of its.
             if described.iter().all(|description| nothing_for(manifest, description)) {
                 continue;
@@ -113,7 +116,7 @@ impl Pipeline {
         while let Some(batch) = next {
             let manifest = self.batch(batch).await?;
             let Ok(inputs) = Inputs::of_batch(&manifest, &new.description) else { return Ok(None) };
-            if inputs.every_one_has_rows() {
+            if inputs.every_one_has_rows() && delivers_as_wanted(&manifest, &new.description) {
                 let Ok(inputs) = inputs.and_of(&manifest, old.map(|old| old.description.as_ref())) else {
                     return Ok(None);
                 };
@@ -157,6 +160,13 @@ impl Pipeline {
         }
         Ok(manifests)
     }
+}
+
+/// Whether a batch holds of every input what its description wants: changes alone are no snapshot.
+fn delivers_as_wanted(manifest: &Manifest, description: &Description) -> bool {
+    description.inputs.iter().all(|input| {
+        manifest.tables.get(&input.table).is_some_and(|entry| entry.whole || entry.delivery == input.delivery)
+    })
 }
 
 /// Whether nothing changed in a batch that the star reads.

@@ -198,6 +198,14 @@ impl Lake {
         Ok(self.list(Bucket::Code, key, Some(1)).await?.iter().any(|entry| entry.key == key))
     }
 
+    /// Whether a portable component is stored.
+    ///
+    /// # Errors
+    /// When S3 refuses.
+    pub async fn has_component(&self, digest: &str) -> Result<bool, LakeError> {
+        self.has_code(&keys::component(digest)).await
+    }
+
     /// The digest of the component that a key of [`Lake::code`] belongs to.
     #[must_use]
     pub fn component_of(key: &str) -> Option<&str> {

@@ -58,8 +58,13 @@ impl Lake {
     ) -> Result<Option<FailureRecord>, LakeError> {
         // The newest batch comes first; on one batch several components may have failed.
         for entry in self.list(Bucket::TransformationTimes, &keys::failures(star), Some(MOST)).await? {
-            let failure = self.find::<FailureRecord>(&entry.key).await?.map(Stored::into_record);
-            if let Some(failure) = failure.filter(|failure| failure.batch.0 > transformed && failure.digest == digest) {
+            let Some(failure) = self.find::<FailureRecord>(&entry.key).await?.map(Stored::into_record) else {
+                continue;
+            };
+            if failure.batch.0 <= transformed {
+                break;
+            }
+            if failure.digest == digest {
                 return Ok(Some(failure));
             }
         }

@@ -1,6 +1,6 @@
 //! The ledger of transformations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use star_contract::Role;
@@ -194,17 +194,18 @@ impl Lake {
         }
     }
 
-    /// Every batch a star has a transformation record of, in any generation, with its component's digest.
+    /// The digests of all components that any batch was ever transformed with, in any generation.
     ///
     /// # Errors
     /// As for [`Lake::transformation`].
-    pub async fn every_transformation(&self) -> Result<Vec<TransformationRecord>, LakeError> {
-        let mut records = Vec::new();
+    pub async fn components_used(&self) -> Result<BTreeSet<String>, LakeError> {
+        let mut digests = BTreeSet::new();
         for prefix in [keys::STARS, keys::GENERATIONS] {
             for entry in self.list(Bucket::TransformationTimes, prefix, None).await? {
-                records.extend(self.find(&entry.key).await?.map(Stored::into_record));
+                let record = self.find::<TransformationRecord>(&entry.key).await?;
+                digests.extend(record.map(|record| record.into_record().digest));
             }
         }
-        Ok(records)
+        Ok(digests)
     }
 }

@@ -39,6 +39,20 @@ pub enum PublishError {
     /// Another publisher was faster.
     #[error("another publisher put catalog record {0} live meanwhile")]
     Overtaken(u64),
+    /// A catalog record names a component that no trusted publisher ever signed for.
+    #[error("star `{star}`: no trusted publisher signed for component {digest}, so it is not signed now")]
+    Unvouched {
+        /// The star.
+        star: String,
+        /// The component's digest.
+        digest: String,
+    },
+    /// Code that was to go live is not stored any more.
+    #[error("the code of component {digest} was deleted while it was being published")]
+    Collected {
+        /// The component's digest.
+        digest: String,
+    },
     /// The folder of compiled components cannot be used.
     #[error("the folder of compiled components cannot be used: `{}`", path.display())]
     Cache {
@@ -73,6 +87,10 @@ impl PublishError {
             }
             Self::Lake(error) => error.hint(),
             Self::Overtaken(_) => Some("look at what is live now, then publish again".into()),
+            Self::Unvouched { .. } => {
+                Some("find out who wrote the catalog record; publish the component's file if it is to be live".into())
+            }
+            Self::Collected { .. } => Some("somebody ran `transform gc`: publish again".into()),
             Self::Cache { .. } => Some("is it writable, and is there room?".into()),
             Self::EmptyCatalog => Some("publish a component first".into()),
             Self::NoRecord(_) | Self::NothingBefore(_) => {

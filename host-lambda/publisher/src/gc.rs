@@ -36,7 +36,7 @@ pub async fn garbage(lake: &Lake, newest_records: u64, now: i64) -> Result<Garba
         }
     }
     // Of what a batch was made with the portable component is kept: from it every artefact can be made again.
-    components.extend(lake.every_transformation().await?.into_iter().map(|record| record.digest));
+    components.extend(lake.components_used().await?);
     let mut garbage = Garbage::default();
     for object in lake.code().await? {
         let component = Lake::component_of(&object.key).unwrap_or_default();

@@ -10,7 +10,6 @@ mod error;
 mod gc;
 mod history;
 mod inspect;
-mod owners;
 mod prepare;
 mod publish;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use star_contract::Description;
 use totesys_sandbox::{
-    ArtifactClaim, Digest, EngineKey, Loaded, Metering, PublisherKey, Sandbox, Signature, StarLimits, Target,
-    VerifiedArtifact,
+    ArtifactClaim, Digest, EngineKey, Loaded, Metering, PublicKey, PublisherKey, Sandbox, Signature, StarLimits,
+    Target, VerifiedArtifact,
 };
 
 use crate::cache::Cache;
@@ -19,6 +19,7 @@ pub struct Publisher<'a> {
     cache: Cache,
     targets: Vec<Target>,
     limits: StarLimits,
+    trusted: Vec<PublicKey>,
 }
 
 /// A component that could go live.
@@ -42,7 +43,7 @@ impl<'a> Publisher<'a> {
     #[must_use]
     pub fn new(key: &'a PublisherKey, cache: &Path) -> Self {
         let (cache, limits) = (Cache::new(cache), StarLimits::default());
-        Self { key, cache, targets: vec![Target::here()], limits }
+        Self { key, cache, targets: vec![Target::here()], limits, trusted: Vec::new() }
     }
 
     /// The same for machines of these targets.
@@ -55,6 +56,17 @@ impl<'a> Publisher<'a> {
     #[must_use]
     pub fn with_limits(self, limits: StarLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same, taking what these publishers signed for as well as what it signed itself.
+    #[must_use]
+    pub fn with_trusted(self, trusted: Vec<PublicKey>) -> Self {
+        Self { trusted, ..self }
+    }
+
+    /// Whose signatures count.
+    pub(crate) fn trusted(&self) -> Vec<PublicKey> {
+        self.trusted.iter().cloned().chain([self.key.public()]).collect()
     }
 
     /// The key's public half, in hexadecimal.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use totesys_failpoint as failpoint;
-use totesys_lake::{ArtefactEntry, Attempt, CatalogRecord, Committed, Lake, Micros, StarEntry, Stored};
-use totesys_sandbox::{Digest, EngineKey};
+use totesys_lake::{ArtefactEntry, Attempt, CatalogRecord, Committed, Lake, Micros, StarEntry, Stored, owners};
+use totesys_sandbox::{ArtifactClaim, Digest, EngineKey, Signature};
 
-use crate::owners::owners;
 use crate::{Candidate, PublishError, Publisher};
 
 /// A catalog record that could be appended: everything it names is in the lake.
@@ -42,7 +41,7 @@ impl Publisher<'_> {
         let candidates: Vec<Candidate> =
             components.iter().map(|component| self.candidate(component.clone())).collect::<Result<_, _>>()?;
         let staged = self.stage(lake, &candidates, note).await?;
-        commit(lake, staged).await
+        self.commit(lake, staged).await
     }
 
     /// Compiles, signs and uploads candidates, and says what the catalog would be. Nothing is live before
@@ -102,6 +101,14 @@ impl Publisher<'_> {
     /// # Errors
     /// When another publisher was faster.
     pub async fn commit(&self, lake: &Lake, staged: Staged) -> Result<Publication, PublishError> {
+        // What was uploaded long ago for a publication that failed may have been collected since.
+        for entry in staged.changed.iter().filter_map(|star| staged.record.stars.get(star)) {
+            for artefact in entry.artefacts.values() {
+                if !lake.has_code(&artefact.key).await? || !lake.has_component(&entry.digest).await? {
+                    return Err(PublishError::Collected { digest: entry.digest.clone() });
+                }
+            }
+        }
         commit(lake, staged).await
     }
 
@@ -156,6 +163,7 @@ impl Publisher<'_> {
                 None => false,
             };
             if !stored {
+                self.check_vouched(&entry)?;
                 let component = lake.get_component(&entry.digest).await?;
                 let digest = Digest::of(&component);
                 let version = entry.version.clone();
@@ -165,6 +173,25 @@ impl Publisher<'_> {
             }
         }
         Ok(entry)
+    }
+
+    /// Whoever may write to the lake may add a record that names any component. It is signed for only if a trusted
+    /// publisher signed for it before, for whatever engine.
+    fn check_vouched(&self, entry: &StarEntry) -> Result<(), PublishError> {
+        let vouched = |(engine, artefact): (&String, &ArtefactEntry)| {
+            let claim = ArtifactClaim {
+                component: Digest::from_hex(&entry.digest)?,
+                star: entry.description.star.clone(),
+                version: entry.version.clone(),
+                engine: EngineKey::recorded(engine),
+                artifact: Digest::from_hex(&artefact.sha256)?,
+            };
+            Some(claim.is_signed(&Signature::from_hex(&artefact.signature)?, &self.trusted()))
+        };
+        if entry.artefacts.iter().any(|artefact| vouched(artefact) == Some(true)) {
+            return Ok(());
+        }
+        Err(PublishError::Unvouched { star: entry.description.star.clone(), digest: entry.digest.clone() })
     }
 
     /// Compiles, signs and uploads what an entry of a candidate lacks.

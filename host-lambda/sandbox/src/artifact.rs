@@ -27,6 +27,13 @@ pub struct ArtifactClaim {
 }
 
 impl ArtifactClaim {
+    /// Whether one of these publishers signed it.
+    #[must_use]
+    pub fn is_signed(&self, signature: &Signature, by: &[PublicKey]) -> bool {
+        let message = self.message();
+        by.iter().any(|key| UnparsedPublicKey::new(&ED25519, key.0).verify(&message, &signature.0).is_ok())
+    }
+
     /// The signed bytes: every part with its length before it, so that no two claims share them.
     fn message(&self) -> Vec<u8> {
         let parts = [
@@ -143,10 +150,7 @@ impl VerifiedArtifact {
         if Digest::of(&bytes) != claim.artifact {
             return Err(refused("its bytes are not the ones that were signed"));
         }
-        let message = claim.message();
-        let signed =
-            trusted.iter().any(|key| UnparsedPublicKey::new(&ED25519, key.0).verify(&message, &signature.0).is_ok());
-        if !signed {
+        if !claim.is_signed(signature, trusted) {
             return Err(refused("no trusted publisher signed it for this star, version and engine"));
         }
         Ok(Self { claim, bytes })

@@ -197,6 +197,12 @@ pub enum SandboxError {
 }
 
 impl SandboxError {
+    /// Whether the component ran and is to blame; otherwise it was never let in, or the engine failed.
+    #[must_use]
+    pub fn is_the_components(&self) -> bool {
+        matches!(self, Self::Limit { .. } | Self::Trapped { .. } | Self::GaveUp { .. } | Self::Malformed { .. })
+    }
+
     /// What the reader can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

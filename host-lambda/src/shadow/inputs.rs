@@ -12,6 +12,8 @@ use crate::HostError;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inputs {
     tables: BTreeMap<String, (Vec<Fragment>, u64)>,
+    /// The batch they are of; 0 when they are the current state.
+    batch: u64,
 }
 
 impl Inputs {
@@ -22,6 +24,7 @@ impl Inputs {
 
     /// The same, and what it delivers to another.
     pub(crate) fn and_of(mut self, manifest: &Manifest, description: Option<&Description>) -> Result<Self, HostError> {
+        self.batch = manifest.batch.0;
         for input in description.iter().flat_map(|description| &description.inputs) {
             let entry = manifest.tables.get(&input.table).ok_or_else(|| HostError::TableNotIngested {
                 batch: manifest.batch.0,
@@ -60,9 +63,8 @@ impl Inputs {
         self.tables.get(table).map(|(fragments, _)| fragments.as_slice()).unwrap_or_default()
     }
 
-    /// The rows of all tables.
-    pub(crate) fn rows(&self) -> u64 {
-        self.tables.values().map(|(_, rows)| rows).sum()
+    pub(crate) fn batch(&self) -> u64 {
+        self.batch
     }
 
     /// Whether no table is without rows.

@@ -14,6 +14,7 @@ use super::differ::{Differ, TableDifference};
 use super::fold::Fragment;
 use super::{Inputs, Subject};
 use crate::HostError;
+use crate::settings::QuarantineSettings;
 use crate::transform::pushes::{fits, pieces};
 
 /// What components made of rows, compared.
@@ -38,6 +39,8 @@ pub struct Side {
     pub rows: BTreeMap<String, u64>,
     /// Refused rows by reason.
     pub refused: BTreeMap<String, u64>,
+    /// Refused rows by input.
+    pub refused_of: BTreeMap<String, u64>,
     /// The time spent in calls, in milliseconds.
     pub milliseconds: u64,
     /// Fuel, where it was counted.
@@ -59,6 +62,18 @@ impl Side {
 }
 
 impl Rehearsal {
+    /// Whether production would stop the candidate because it refuses too much: of changes, or of snapshots' rows.
+    pub(crate) fn exceeds(&self, description: &Description, limits: QuarantineSettings) -> bool {
+        [Delivery::Changes, Delivery::Snapshot].into_iter().any(|delivery| {
+            let of = |counts: &BTreeMap<String, u64>| -> u64 {
+                let tables = description.inputs.iter().filter(|input| input.delivery == delivery);
+                tables.filter_map(|input| counts.get(&input.table)).sum()
+            };
+            let too_large = if delivery == Delivery::Changes { self.too_large } else { 0 };
+            limits.exceeded(of(&self.new.refused_of) + too_large, of(&self.rows) + too_large)
+        })
+    }
+
     /// Whether both components gave the same.
     #[must_use]
     pub fn is_same(&self) -> bool {
@@ -80,8 +95,8 @@ struct Actor<'a> {
 }
 
 impl<'a> Actor<'a> {
-    fn new(subject: &'a Subject) -> Result<Self, SandboxError> {
-        let transformer = subject.component.begin(0, subject.description.clone())?;
+    fn new(subject: &'a Subject, batch: u64) -> Result<Self, SandboxError> {
+        let transformer = subject.component.begin(batch, subject.description.clone())?;
         let (side, given, seen) = Default::default();
         Ok(Self { transformer, description: &subject.description, side, given, seen })
     }
@@ -109,6 +124,7 @@ impl<'a> Actor<'a> {
         for refusal in produced.refused {
             if self.seen.insert((refusal.push, refusal.row)) {
                 *self.side.refused.entry(refusal.code).or_default() += 1;
+                *self.side.refused_of.entry(refusal.table).or_default() += 1;
             }
         }
     }
@@ -158,14 +174,14 @@ pub(super) fn rehearse(
         lake,
         runtime,
         old: None,
-        new: Actor::new(new)?,
+        new: Actor::new(new, inputs.batch())?,
         old_failed: None,
         // Without a live component everything is added, which the counts say as well.
         differs: if old.is_some() { tables.iter().map(differ).collect() } else { BTreeMap::new() },
         rows: BTreeMap::new(),
         too_large: 0,
     };
-    match old.map(Actor::new).transpose() {
+    match old.map(|old| Actor::new(old, inputs.batch())).transpose() {
         Ok(actor) => stage.old = actor,
         Err(error) => stage.old_failed = Some((Side::default(), error.to_string())),
     }
@@ -178,7 +194,7 @@ pub(super) fn rehearse(
 impl Stage<'_> {
     fn snapshots(&mut self, old: Option<&Subject>, new: &Subject, inputs: &Inputs) -> Result<(), HostError> {
         let mut read: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
-        for table in tables(Delivery::Snapshot, old, new) {
+        for table in whole_first(old, new) {
             let columns = columns(table, old, new);
             let mut kept = Vec::new();
             for fragment in inputs.of(table) {
@@ -202,7 +218,8 @@ impl Stage<'_> {
     }
 
     fn changes(&mut self, old: Option<&Subject>, new: &Subject, inputs: &Inputs) -> Result<(), HostError> {
-        for table in tables(Delivery::Changes, old, new) {
+        let whole = whole_first(old, new);
+        for table in tables(Delivery::Changes, old, new).into_iter().filter(|table| !whole.contains(table)) {
             let columns = columns(table, old, new);
             for fragment in inputs.of(table) {
                 self.read(table, fragment, &columns, |stage, rows| {
@@ -284,8 +301,20 @@ impl Stage<'_> {
     }
 }
 
-/// The tables the candidate wants delivered so, in its order, then those only the live component does. How the
-/// candidate wants a table counts for both.
+/// The tables that either component wants as a snapshot: both get them before all others.
+fn whole_first<'a>(old: Option<&'a Subject>, new: &'a Subject) -> Vec<&'a str> {
+    let mut tables = tables(Delivery::Snapshot, old, new);
+    let of_old = old.into_iter().flat_map(|old| &old.description.inputs);
+    let of_old = of_old.filter(|input| input.delivery == Delivery::Snapshot).map(|input| input.table.as_str());
+    for table in of_old {
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    tables
+}
+
+/// The tables the candidate wants delivered so, in its order, then those only the live component does.
 fn tables<'a>(delivery: Delivery, old: Option<&'a Subject>, new: &'a Subject) -> Vec<&'a str> {
     let of = |subject: &'a Subject| subject.description.inputs.iter().filter(move |input| input.delivery == delivery);
     let mut tables: Vec<&str> = of(new).map(|input| input.table.as_str()).collect();
@@ -312,7 +341,10 @@ fn in_described_order<'a>(
     description: &'a Description,
     read: &'a BTreeMap<String, Vec<RecordBatch>>,
 ) -> impl Iterator<Item = (&'a str, &'a RecordBatch)> {
-    let read = description.inputs.iter().filter_map(|input| Some((input.table.as_str(), read.get(&input.table)?)));
+    // What a component itself wants as a snapshot comes before what only the other one does.
+    let of = |delivery| description.inputs.iter().filter(move |input| input.delivery == delivery);
+    let inputs = of(Delivery::Snapshot).chain(of(Delivery::Changes));
+    let read = inputs.filter_map(|input| Some((input.table.as_str(), read.get(&input.table)?)));
     read.flat_map(|(table, batches)| batches.iter().map(move |rows| (table, rows)))
 }
 

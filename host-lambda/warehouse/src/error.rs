@@ -236,6 +236,20 @@ pub enum WarehouseError {
         schemas: Vec<String>,
     },
 
+    /// Tables or views that change places belong to somebody else.
+    #[error("the warehouse role does not own what a rebuild replaces: {}", objects.join(", "))]
+    NotOwner {
+        /// The tables and views.
+        objects: Vec<String>,
+    },
+
+    /// Tables that would be replaced show even their owner only what policies allow.
+    #[error("tables that would be replaced have FORCE ROW LEVEL SECURITY: {}", tables.join(", "))]
+    ForcedRowSecurity {
+        /// The tables.
+        tables: Vec<String>,
+    },
+
     /// There is no rebuild to swap in.
     #[error("the schema `{schema}` holds no rebuild of star `{star}` to generation {generation}")]
     NoShadow {
@@ -272,8 +286,8 @@ pub enum WarehouseError {
         schema: String,
     },
 
-    /// A schema that is a rebuild's own holds what is somebody else's.
-    #[error("the schema `{schema}` is a rebuild's own and holds what is not: {}", objects.join(", "))]
+    /// What is somebody else's stands in a schema that is a rebuild's own, or where a table has to go.
+    #[error("the schema `{schema}` holds what no rebuild made: {}", objects.join(", "))]
     ForeignObjects {
         /// The schema.
         schema: String,
@@ -286,6 +300,8 @@ pub enum WarehouseError {
     StillUsed {
         /// What depends on them.
         dependents: Vec<String>,
+        /// The schema of the tables that are to stay instead, if it is not the warehouse's own.
+        instead: Option<String>,
     },
 
     /// A dimension that no prepared star has.
@@ -366,12 +382,20 @@ impl WarehouseError {
                     schemas.iter().map(|schema| totesys_postgres::quote_identifier(schema)).collect();
                 format!("create the schemas {} beforehand and let the role own them", quoted.join(", "))
             }
+            Self::NotOwner { .. } => "make the role their owner, or a member of the role that owns them".to_owned(),
+            Self::ForcedRowSecurity { .. } => "ALTER TABLE … NO FORCE ROW LEVEL SECURITY for the swap, and make the \
+                                               policies by hand on the tables that take their places"
+                .to_owned(),
             Self::NoShadow { star, .. } => format!("run `cargo xtask transform rebuild --star {star}`"),
             Self::ShadowBehind { .. } => "run the rebuild again: it goes on where it stopped".to_owned(),
             Self::FormerKept { .. } => "accept that rebuild or undo it first".to_owned(),
             Self::NoFormer { .. } => "no rebuild was swapped in, or the last one was accepted or undone".to_owned(),
             Self::ForeignObjects { .. } => "move them to another schema or drop them, then try again".to_owned(),
-            Self::StillUsed { .. } => {
+            Self::StillUsed { instead: Some(schema), .. } => format!(
+                "point them at the tables of {} first, or drop them, then try again",
+                totesys_postgres::quote_identifier(schema)
+            ),
+            Self::StillUsed { instead: None, .. } => {
                 "let them read the tables of the warehouse, or drop them, then try again".to_owned()
             }
             Self::NoSuchDimension { known, .. } => format!("the dimensions there are: {}", known.join(", ")),
@@ -382,6 +406,12 @@ impl WarehouseError {
                  one"
             ),
         })
+    }
+
+    /// Whether a shadow lacks what was loaded meanwhile.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::ShadowBehind { .. })
     }
 
     /// Whether the same call may succeed later with nothing changed.

@@ -313,7 +313,8 @@ impl Plan<'_> {
             }
         }
         let view = self.places.table(name);
-        let create = format!("CREATE OR REPLACE VIEW {view} AS {select}");
+        let options = view_options(existing.map_or(&[][..], |view| &view.options));
+        let create = format!("CREATE OR REPLACE VIEW {view}{options} AS {select}");
         let replaced = existing.is_some() && noted.is_none_or(|view| !view.is_as_made());
         // One that somebody replaced may have columns that ours cannot grow from. Otherwise it is not dropped: grants
         // on it would go with it.
@@ -338,6 +339,15 @@ impl Plan<'_> {
         self.step(name, sql);
         Ok(())
     }
+}
+
+/// The options a view keeps when it is replaced, which without them would reset all: `security_invoker`, for one,
+/// decides whose rights count. Nobody writes through a view of ours, so nothing is checked on the way.
+fn view_options(options: &[String]) -> String {
+    let kept = options.iter().filter_map(|option| option.split_once('=')).filter(|(name, _)| *name != "check_option");
+    let kept: Vec<String> =
+        kept.map(|(name, value)| format!("{} = {}", quote_identifier(name), quote_literal(value))).collect();
+    if kept.is_empty() { String::new() } else { format!(" WITH ({})", kept.join(", ")) }
 }
 
 /// Gives the heads of a warehouse from before deletions the batch that observed each version.

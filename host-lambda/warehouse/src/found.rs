@@ -29,6 +29,8 @@ pub(crate) struct FoundTable {
     pub(crate) primary_key: Vec<String>,
     /// Its foreign keys of one column.
     pub(crate) references: Vec<FoundReference>,
+    /// What a view was given besides its definition, such as `security_invoker=true`.
+    pub(crate) options: Vec<String>,
 }
 
 /// A foreign key as it is.
@@ -108,7 +110,8 @@ impl Found {
         let columns = client
             .query(
                 "SELECT n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
-                        a.attnotnull, a.atthasdef OR a.attidentity <> '', c.relkind::text
+                        a.attnotnull, a.atthasdef OR a.attidentity <> '', c.relkind::text,
+                        CASE c.relkind WHEN 'v' THEN c.reloptions END
                  FROM pg_class c
                  JOIN pg_namespace n ON n.oid = c.relnamespace
                  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -126,6 +129,7 @@ impl Found {
                 "m" => "materialized view",
                 _ => "foreign table",
             };
+            table.options = row.get::<_, Option<Vec<String>>>(7).unwrap_or_default();
             if let Some(name) = row.get(2) {
                 let (sql_type, not_null, has_default) = (row.get(3), row.get(4), row.get(5));
                 table.columns.push(FoundColumn { name, sql_type, not_null, has_default });

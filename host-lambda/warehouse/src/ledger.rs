@@ -73,3 +73,15 @@ pub(crate) async fn newest_of_all(
     let rows = client.query(&query, &[]).await.map_err(while_doing("reading the ledger", &places.schema))?;
     Ok(rows.iter().map(ledger_row).collect())
 }
+
+/// The loaded batches of a star after one, in order.
+pub(crate) async fn since(
+    client: &impl GenericClient,
+    places: &Places,
+    star: &str,
+    batch: i64,
+) -> Result<Vec<LedgerRow>, WarehouseError> {
+    let query = format!("SELECT {COLUMNS} FROM {} WHERE star = $1 AND batch > $2 ORDER BY batch", places.side("loads"));
+    let rows = client.query(&query, &[&star, &batch]).await.map_err(while_doing("reading the ledger", star))?;
+    Ok(rows.iter().map(ledger_row).collect())
+}

@@ -5,10 +5,12 @@
 
 mod dependents;
 mod former;
+mod locks;
 mod ours;
 mod privileges;
 mod schemas;
 mod shadow;
+mod staying;
 mod swap;
 mod undo;
 

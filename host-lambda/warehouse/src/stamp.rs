@@ -37,6 +37,11 @@ pub(crate) async fn check(
     if !standing.stamped {
         create(client, places, standing, stamp).await?;
     }
+    compare(client, places, stamp).await
+}
+
+/// Refuses a warehouse that is stamped otherwise.
+pub(crate) async fn compare(client: &Client, places: &Places, stamp: &LakeStamp) -> Result<(), WarehouseError> {
     let row = client
         .query_one(&format!("SELECT lake_id, system_identifier, database FROM {}", places.side("stamp")), &[])
         .await

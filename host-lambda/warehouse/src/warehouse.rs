@@ -15,7 +15,7 @@ use crate::place::{PREPARE, Places, WarehouseOptions};
 use crate::shape::Shape;
 use crate::star::{Star, stars};
 use crate::{Begun, LakeStamp, LedgerRow, Load, StarBatch, WarehouseError, WarehouseSummary};
-use crate::{apply, generation, ledger, stamp, summary};
+use crate::{apply, generation, ledger, side, stamp, summary};
 
 /// A warehouse, connected and stamped.
 #[derive(Debug)]
@@ -37,21 +37,31 @@ impl Warehouse {
         options: &WarehouseOptions,
         stamp: &LakeStamp,
     ) -> Result<Self, WarehouseError> {
-        let mut connection =
-            settings.connect("totesys warehouse").await.map_err(|source| WarehouseError::Connect(Box::new(source)))?;
-        let session = format!(
-            "SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
-             SET client_min_messages = warning; SET jit = off; SET statement_timeout = {}; SET lock_timeout = {}; \
-             SET idle_in_transaction_session_timeout = {}",
-            milliseconds(options.statement_timeout),
-            milliseconds(options.lock_timeout),
-            // A run that stands still must not hold the others up for longer than a statement may.
-            milliseconds(options.statement_timeout),
-        );
-        connection.batch_execute(&session).await.map_err(while_doing("setting up the session", &options.schema))?;
+        let mut connection = session(settings, options).await?;
         let (places, standing) = Places::find(&connection, options).await?;
         stamp::check(&mut connection, &places, standing, stamp).await?;
         Ok(Self { connection, options: options.clone(), places, stars: Vec::new() })
+    }
+
+    /// Connects to a warehouse that is there; without one nothing is made, and there is none.
+    ///
+    /// # Errors
+    /// No connection, an unusable name, another lake's warehouse, one that lost its stamp.
+    pub async fn connect_existing(
+        settings: &ConnectionSettings,
+        options: &WarehouseOptions,
+        stamp: &LakeStamp,
+    ) -> Result<Option<Self>, WarehouseError> {
+        let connection = session(settings, options).await?;
+        let (places, standing) = Places::find(&connection, options).await?;
+        if !standing.stamped {
+            return match places.has_side(&*connection, "loads").await? {
+                true => Err(side::missing(places.side("stamp"), places.side("loads"))),
+                false => Ok(None),
+            };
+        }
+        stamp::compare(&connection, &places, stamp).await?;
+        Ok(Some(Self { connection, options: options.clone(), places, stars: Vec::new() }))
     }
 
     /// Creates what these stars need and is not there, and adds what descriptions have gained: schema,
@@ -88,6 +98,27 @@ impl Warehouse {
     /// When the ledger cannot be read.
     pub async fn loaded(&self, star: &str) -> Result<Option<LedgerRow>, WarehouseError> {
         ledger::newest(&*self.connection, &self.places, star).await
+    }
+
+    /// Says which stars' tables are this warehouse's, without looking at it or making anything.
+    ///
+    /// # Errors
+    /// Descriptions that do not fit together.
+    pub fn expect(
+        &mut self,
+        descriptions: &[Description],
+        owners: &BTreeMap<String, String>,
+    ) -> Result<(), WarehouseError> {
+        self.stars = stars(descriptions, owners, &self.places)?;
+        Ok(())
+    }
+
+    /// The loaded batches of a star after one, in order.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn loaded_since(&self, star: &str, batch: u64) -> Result<Vec<LedgerRow>, WarehouseError> {
+        ledger::since(&*self.connection, &self.places, star, i64::try_from(batch).unwrap_or(i64::MAX)).await
     }
 
     /// Opens one batch of one star. Everything until [`Load::commit`] is one transaction; dropping the
@@ -167,6 +198,22 @@ impl Warehouse {
     pub async fn summary(&self) -> Result<WarehouseSummary, WarehouseError> {
         summary::read(&*self.connection, &self.places, &self.stars).await
     }
+}
+
+async fn session(settings: &ConnectionSettings, options: &WarehouseOptions) -> Result<Connection, WarehouseError> {
+    let connection =
+        settings.connect("totesys warehouse").await.map_err(|source| WarehouseError::Connect(Box::new(source)))?;
+    let session = format!(
+        "SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
+             SET client_min_messages = warning; SET jit = off; SET statement_timeout = {}; SET lock_timeout = {}; \
+             SET idle_in_transaction_session_timeout = {}",
+        milliseconds(options.statement_timeout),
+        milliseconds(options.lock_timeout),
+        // A run that stands still must not hold the others up for longer than a statement may.
+        milliseconds(options.statement_timeout),
+    );
+    connection.batch_execute(&session).await.map_err(while_doing("setting up the session", &options.schema))?;
+    Ok(connection)
 }
 
 /// A timeout as PostgreSQL takes it: at least a millisecond unless it is zero, which is none.

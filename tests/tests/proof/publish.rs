@@ -4,15 +4,15 @@ mod back;
 mod canary;
 mod leftovers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use host_lambda::HostError;
 use hostile::{MISCHIEF_FILL, MISCHIEF_LENGTH, MISCHIEF_MARK};
 use picky::{LENIENT, PANICS, STRICT};
-use totesys_lake::{Bucket, CatalogRecord, Lake, Stored};
+use totesys_lake::{Bucket, CatalogRecord, Lake, StarEntry, Stored};
 use totesys_publisher::{Candidate, InspectError, Publication, PublishError, Publisher};
-use totesys_sandbox::{Digest, EngineKey, PublisherKey};
+use totesys_sandbox::{ArtifactClaim, Digest, EngineKey, PublisherKey};
 use totesys_tests::{Data, LocalLake, STARS, Totesys, component, picky, publisher, rebuilt, test_publisher};
 
 use crate::tampered::by_hand;
@@ -188,10 +188,7 @@ async fn of_two_publishers_at_once_one_wins_and_the_other_is_told() {
 async fn what_is_not_compiled_for_this_engine_waits_until_it_is_made_ready() {
     let totesys = Totesys::start(Data::Sample).await;
     let published = totesys.publish(&[picky(STRICT)], "picky").await.record;
-    by_hand::append(&totesys.lake, |record| {
-        record.stars.values_mut().for_each(|entry| entry.artefacts.clear());
-    })
-    .await;
+    by_hand::append(&totesys.lake, |record| record.stars.values_mut().for_each(compiled_for_another_engine)).await;
     let report = Box::pin(totesys.pipeline.run()).await.unwrap();
     let failures: Vec<_> = report.failures.iter().map(|failure| &failure.error).collect();
     assert_eq!(failures.len(), 4, "{failures:?}");
@@ -202,13 +199,18 @@ async fn what_is_not_compiled_for_this_engine_waits_until_it_is_made_ready() {
     }
     let ready = Box::pin(test_publisher().make_ready(&totesys.lake, "a new engine")).await.unwrap();
     assert!(ready.appended && ready.record.number == 4);
-    assert_eq!((&ready.record.stars, &ready.record.owners), (&published.stars, &published.owners));
+    assert_eq!(ready.record.owners, published.owners);
+    for (star, entry) in &published.stars {
+        let current = EngineKey::current();
+        let found = &ready.record.stars[star];
+        assert_eq!(found.artefacts[current.as_str()], entry.artefacts[current.as_str()], "{star}");
+    }
     assert_eq!(totesys.run().await.loads.len(), 4, "all of them catch up");
     let again = Box::pin(test_publisher().make_ready(&totesys.lake, "a new engine")).await.unwrap();
     assert!(!again.appended && again.record.number == 4);
 
     // It is made from the portable component, which must be what it was.
-    by_hand::append(&totesys.lake, |record| record.stars.get_mut("picky").unwrap().artefacts.clear()).await;
+    by_hand::append(&totesys.lake, |record| compiled_for_another_engine(record.stars.get_mut("picky").unwrap())).await;
     let file = totesys.file_of(Bucket::Code, &format!("components/{}.wasm", published.stars["picky"].digest));
     let whole = std::fs::read(&file).unwrap();
     let mut altered = whole.clone();
@@ -218,6 +220,42 @@ async fn what_is_not_compiled_for_this_engine_waits_until_it_is_made_ready() {
     assert!(matches!(refused, Err(PublishError::Lake(_))), "{refused:?}");
     std::fs::write(&file, whole).unwrap();
     assert!(Box::pin(test_publisher().make_ready(&totesys.lake, "a new engine")).await.unwrap().appended);
+}
+
+/// As after an update of the engine: signed for, and not compiled for this one.
+fn compiled_for_another_engine(entry: &mut StarEntry) {
+    let (key, _) = publisher();
+    let claim = ArtifactClaim {
+        component: Digest::from_hex(&entry.digest).unwrap(),
+        star: entry.description.star.clone(),
+        version: entry.version.clone(),
+        engine: EngineKey::recorded("wasmtime-1.0.0-x86_64-unknown-linux-gnu-baseline-00000000"),
+        artifact: Digest::of(b"old code"),
+    };
+    let object = format!("artefacts/{}/{}.cwasm", entry.digest, claim.engine);
+    entry.artefacts = BTreeMap::from([by_hand::signed(key, &claim, object, b"old code")]);
+}
+
+/// Whoever may write to the lake may add a record that names any component: no publisher signs for it on its word.
+#[tokio::test]
+async fn what_nobody_vouched_for_is_not_signed() {
+    let local = LocalLake::start().await.unwrap();
+    let lake = &local.lake;
+    publish(lake, &[picky(STRICT)], "picky").await.unwrap();
+    let evil = lake.put_component(picky(LENIENT).into()).await.unwrap();
+    let forged = by_hand::append(lake, |record| {
+        let entry = record.stars.get_mut("picky").unwrap();
+        entry.digest = evil;
+        entry.artefacts.clear();
+    })
+    .await;
+    let stored = objects(lake).await;
+    let refused = Box::pin(test_publisher().make_ready(lake, "ready")).await;
+    assert!(matches!(refused, Err(PublishError::Unvouched { .. })), "{refused:?}");
+    Box::pin(test_publisher().roll_back(lake, Some(1), "back")).await.unwrap();
+    let refused = Box::pin(test_publisher().roll_back(lake, Some(forged), "forged")).await;
+    assert!(matches!(refused, Err(PublishError::Unvouched { .. })), "{refused:?}");
+    assert_eq!(objects(lake).await.len(), stored.len() + 1, "one more record, no code");
 }
 
 /// Whatever a publisher does, its private key stays where it is.

@@ -201,6 +201,19 @@ async fn what_stands_in_a_rebuilds_way_is_named() {
     assert!(matches!(error, HostError::UnknownStar(_)), "{error}");
     let error = Box::pin(totesys.pipeline.rebuild("picky", Some(9))).await.unwrap_err();
     assert!(matches!(error, HostError::NoManifest { batch: 9 }), "{error}");
+    // A star that waits behind a component that fails cannot be rebuilt beyond what it has.
+    totesys.publish(&[picky(PANICS)], "one that fails").await;
+    for units in 1..4 {
+        let change = format!(
+            "UPDATE sales_order SET agreed_delivery_date = 'soon', units_sold = {units} WHERE sales_order_id = 7"
+        );
+        totesys.source.execute(&change).await;
+        run(&totesys, true).await;
+    }
+    totesys.publish(&[picky(STRICT)], "one that works").await;
+    let error = Box::pin(totesys.pipeline.rebuild("picky", Some(4))).await.unwrap_err();
+    assert!(matches!(error, HostError::RebuildGap { from: 4, latest: 2, .. }), "{error}");
+    run(&totesys, false).await;
     for error in [
         totesys.pipeline.accept_rebuild("picky").await.unwrap_err(),
         totesys.pipeline.undo_rebuild("picky").await.unwrap_err(),

@@ -83,6 +83,7 @@ impl Case {
         }
         let pushes = in_order(description, inputs);
         let refused = refused.map(|table| refusals(name, table, &pushes)).transpose()?.unwrap_or_default();
+        tests_something(name, &page)?;
         Ok(Self {
             name: name.to_owned(),
             title: page.title,
@@ -152,6 +153,19 @@ impl Case {
     pub fn differences(&self, answer: &Answer) -> Vec<String> {
         crate::compare::differences(self, answer)
     }
+}
+
+/// Refuses a page that would pass whatever the star does.
+fn tests_something(name: &str, page: &Page) -> Result<(), CaseError> {
+    let Some(input) = page.sections.iter().find(|section| matches!(section.heading, Heading::Input(_))) else {
+        let hint = "write what is pushed: ## Input `table` and a table of rows";
+        return Err(form(name, page.line, "the page has no input", hint));
+    };
+    if page.sections.iter().all(|section| matches!(section.heading, Heading::Input(_))) {
+        let hint = "write ## Output `table` or ## Refused; a header alone says that there are no rows";
+        return Err(form(name, input.line, "the page has inputs and expects nothing of them", hint));
+    }
+    Ok(())
 }
 
 /// Pushes as the host makes them: snapshots before changes, and without empty ones.

@@ -132,7 +132,7 @@ impl CaseError {
             Self::UnknownColumn { known, .. } => Some(format!("its columns are {}", listed(known))),
             Self::Cell { column_type, .. } => Some(value::spelling(*column_type)),
             Self::Rows { .. } => Some("give every described column with its described type".to_owned()),
-            Self::Prose => Some("write no line that begins with `## `, and close every ``` fence".to_owned()),
+            Self::Prose => Some("write no line that begins with `##` alone, and close every ``` fence".to_owned()),
             Self::Answer { .. } => Some("what the star emits and what it describes have to agree".to_owned()),
             Self::NoCases { .. } => Some("a case is a file `NAME.md` in that folder".to_owned()),
             Self::Subject { .. } | Self::Unread { .. } | Self::Arrow(_) => None,

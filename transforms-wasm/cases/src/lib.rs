@@ -33,6 +33,9 @@
 //! **Refused.** `row` counts an input's rows on the page from 1, through all its tables. Without this section no row
 //! may be refused.
 //!
+//! **The page.** It has an input, and an output or a list of refused rows. Below a row stands another one, which begins
+//! with `|`, a blank line or the next section. A block of code is no part of the case, and is closed.
+//!
 //! **Cells.** NULL is no value. A text is written as it is, or in double quotes with JSON's escapes where it would be
 //! taken for something else: `"NULL"`, `""`, `" a"`, `"two\nlines"`. `\|` is a pipe. Dates are `2022-11-03`, times
 //! `14:20:52.186` up to `24:00:00`, timestamps `2022-11-03T14:20:52.186` and with a `Z` if they have a zone; dates and

@@ -5,7 +5,7 @@ mod json;
 mod noise;
 
 use arrow_array::RecordBatch;
-use star_contract::{Column, ColumnType, Description, Input};
+use star_contract::{Column, ColumnType, Description, Input, Output};
 
 use crate::value::{Value, read_date};
 use crate::{CaseError, columns};
@@ -21,38 +21,46 @@ use noise::Noise;
 /// Masked are
 /// - text, keys as well: each letter becomes another ASCII letter of the same case, each digit another digit; all else
 ///   stays, and so do length, words and punctuation. A text that is no date never becomes one;
-/// - JSON: its strings as text is, the digits of its numbers as below; names of members, `true`, `false`, `null` and
-///   the structure stay;
+/// - JSON: its strings as text is, the digits of its numbers as below, and names of members unless they are plain
+///   identifiers of ASCII letters, digits and `_`; such names, `true`, `false`, `null` and the structure stay;
 /// - decimals, integers and floats that are no keys: the digits, but not their number, the sign, the point, a zero in
-///   front or an exponent; 0, NaN and the infinities stay;
+///   front or an exponent; 0, NaN and the infinities stay, and a number of few digits may become itself;
 /// - bytes and UUIDs that are no keys: every byte, but not their number.
 ///
 /// Kept are
 /// - NULL, the empty text, true and false;
-/// - dates, times and timestamps;
-/// - text that is a date (`2022-11-03`), and text of one to three letters A to Z (`GBP`);
-/// - numbers, bytes and UUIDs in columns that are keys: the name ends in `_id`, or is in the key of any input, in the
-///   business key of any output, or is the column or the target of a reference.
+/// - dates, times and timestamps, whatever they are the dates of, and text that is a date (`2022-11-03`), in JSON too;
+/// - text of one to three letters A to Z (`GBP`) in columns whose name ends in `code`;
+/// - numbers, bytes and UUIDs in columns that are keys or lead to one: that are in the input's key, that are called as
+///   a column in the key of any input is or end in `_` and its name (`legal_address_id`), or that have the name and the
+///   type of an output's column with a reference, which is copied from them. A name that merely ends in `_id` is no
+///   reason; but where an input has the key `id`, every such name ends as a key does.
 ///
 /// # Errors
 /// When a described column is missing, of another type, or has a NULL that it does not take.
 pub fn mask(batch: &RecordBatch, input: &Input, description: &Description) -> Result<RecordBatch, CaseError> {
-    columns::taken(batch, input, |column, value| masked(value, column, is_key(&column.name, description)))
+    columns::taken(batch, input, |column, value| masked(value, column, is_key(column, input, description)))
 }
 
-/// Whether rows are told apart or joined by columns of this name.
-fn is_key(name: &str, description: &Description) -> bool {
-    let of_inputs = description.inputs.iter().flat_map(|input| &input.key);
-    let of_outputs = description.outputs.iter().flat_map(|output| {
-        let references = output.references.iter().flat_map(|reference| [&reference.column, &reference.target]);
-        output.business_key.iter().chain(references)
-    });
-    name.ends_with("_id") || of_inputs.chain(of_outputs).any(|key| key == name)
+/// Whether rows are told apart or joined by a column.
+fn is_key(column: &Column, input: &Input, description: &Description) -> bool {
+    let named = |key: &String| {
+        let rest = column.name.strip_suffix(key.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+    };
+    let copied = |output: &Output| {
+        let typed = |other: &Column| other.name == column.name && other.column_type == column.column_type;
+        output.references.iter().any(|reference| reference.column == column.name) && output.columns.iter().any(typed)
+    };
+    input.key.contains(&column.name)
+        || description.inputs.iter().flat_map(|input| &input.key).any(named)
+        || description.outputs.iter().any(copied)
 }
 
 fn masked(value: Value, column: &Column, key: bool) -> Value {
     match (value, column.column_type) {
         (Value::Text(json), ColumnType::Json) => Value::Text(json::masked(&json)),
+        (Value::Text(text), _) if is_code(&text) && column.name.ends_with("code") => Value::Text(text),
         (Value::Text(text), _) => Value::Text(masked_text(&text)),
         (value, _) if key => value,
         (Value::Whole(number), ColumnType::Int16) => {
@@ -75,10 +83,14 @@ fn masked(value: Value, column: &Column, key: bool) -> Value {
     }
 }
 
+/// Whether a text looks like a code such as a currency's.
+fn is_code(text: &str) -> bool {
+    (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
 fn masked_text(text: &str) -> String {
     let is_date = |text: &str| text.len() == 10 && read_date(text).is_some();
-    let is_code = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_code || is_date(text) {
+    if is_date(text) {
         return text.to_owned();
     }
     let mut noise = Noise::of(text.as_bytes());

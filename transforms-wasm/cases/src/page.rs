@@ -6,6 +6,8 @@ use crate::{CaseError, grid};
 /// A page, taken apart.
 pub(crate) struct Page {
     pub(crate) title: String,
+    /// The title's line.
+    pub(crate) line: usize,
     pub(crate) prose: String,
     pub(crate) sections: Vec<Section>,
 }
@@ -51,22 +53,32 @@ impl Page {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (mut title, mut prose) = (None, Vec::new());
         let mut sections: Vec<Open<'_>> = Vec::new();
-        let mut fenced = false;
+        let mut fence: Option<(usize, Fence)> = None;
         for (line, words) in (1..).zip(text.lines()) {
             if title.is_none() {
-                if !words.trim().is_empty() {
-                    title = Some(words.strip_prefix("# ").map(str::trim).ok_or_else(|| untitled(name, line))?);
+                if !is_blank(words) {
+                    title = Some((line, words.strip_prefix("# ").map(str::trim).ok_or_else(|| untitled(name, line))?));
                 }
                 continue;
             }
-            let fence = words.trim_start().starts_with("```");
-            fenced ^= fence;
-            let plain = !fenced && !fence;
-            match sections.last_mut() {
-                _ if plain && words.starts_with("## ") => {
-                    let heading = heading(&words[3..]).ok_or_else(|| no_heading(name, line))?;
-                    sections.push(Open { heading, line, lines: Vec::new(), ended: false });
+            let plain = match &fence {
+                Some((_, open)) => {
+                    if open.is_closed_by(words) {
+                        fence = None;
+                    }
+                    false
                 }
+                None => {
+                    fence = Fence::opened_by(words).map(|fence| (line, fence));
+                    fence.is_none()
+                }
+            };
+            if plain && let Some(words) = headed(words) {
+                let heading = words.and_then(heading).ok_or_else(|| no_heading(name, line))?;
+                sections.push(Open { heading, line, lines: Vec::new(), ended: false });
+                continue;
+            }
+            match sections.last_mut() {
                 None => prose.push(words),
                 Some(section) if plain && words.trim_start().starts_with('|') => {
                     if section.ended {
@@ -75,19 +87,79 @@ impl Page {
                     }
                     section.lines.push((line, words));
                 }
-                Some(section) => section.ended = !section.lines.is_empty(),
+                Some(section) => {
+                    if !section.ended && !section.lines.is_empty() && !is_blank(words) {
+                        let hint = "a row begins with `|`; leave a blank line between a table and what follows it";
+                        return Err(form(name, line, "this would be shown as a row and is none", hint));
+                    }
+                    section.ended = !section.lines.is_empty();
+                }
             }
         }
-        let title = title.filter(|title| !title.is_empty()).ok_or_else(|| untitled(name, 1))?;
+        if let Some((line, fence)) = fence {
+            let hint = "end it with a line of the same characters alone, or all that follows is no part of the case";
+            return Err(form(name, line, fence.unclosed(), hint));
+        }
+        let (line, title) = title.filter(|(_, title)| !title.is_empty()).ok_or_else(|| untitled(name, 1))?;
         let section = |open: Open<'_>| {
             let table = table(name, open.line, &open.lines)?;
             Ok(Section { heading: open.heading, line: open.line, table })
         };
         Ok(Self {
             title: title.to_owned(),
+            line,
             prose: prose.join("\n").trim().to_owned(),
             sections: sections.into_iter().map(section).collect::<Result<_, CaseError>>()?,
         })
+    }
+}
+
+/// The fence of a block of code: its character, and how many of them.
+struct Fence {
+    of: char,
+    length: usize,
+}
+
+impl Fence {
+    /// The fence a line opens, as Markdown has it: what is said behind backticks has none.
+    fn opened_by(line: &str) -> Option<Self> {
+        let line = line.trim_start();
+        let of = line.chars().next().filter(|of| matches!(of, '`' | '~'))?;
+        let said = line.trim_start_matches(of);
+        let length = line.len() - said.len();
+        (length >= 3 && !(of == '`' && said.contains('`'))).then_some(Self { of, length })
+    }
+
+    fn is_closed_by(&self, line: &str) -> bool {
+        let line = line.trim();
+        line.len() >= self.length && line.chars().all(|char| char == self.of)
+    }
+
+    fn unclosed(&self) -> &'static str {
+        if self.of == '~' { "this ~~~ fence is never closed" } else { "this ``` fence is never closed" }
+    }
+}
+
+/// Whether Markdown takes the line for an empty one.
+fn is_blank(line: &str) -> bool {
+    line.trim_matches([' ', '\t']).is_empty()
+}
+
+/// What a line says as the heading of a section; within, `None` if it was meant as one and is not written as one.
+fn headed(line: &str) -> Option<Option<&str>> {
+    let words = line.trim_start().trim_start_matches('#');
+    let level = line.trim_start().len() - words.len();
+    let of_a_case = || {
+        let words = words.trim();
+        words == "Refused"
+            || ["Input", "Output"]
+                .iter()
+                .any(|role| words.strip_prefix(role).is_some_and(|rest| rest.trim_start().starts_with('`')))
+    };
+    match level {
+        2 => Some(line.strip_prefix("## ")),
+        1.. if of_a_case() => Some(None),
+        _ => None,
     }
 }
 
@@ -139,6 +211,6 @@ fn untitled(page: &str, line: usize) -> CaseError {
 }
 
 fn no_heading(page: &str, line: usize) -> CaseError {
-    let hint = "write ## Input `table`, ## Output `table` or ## Refused; other headings begin with ###";
+    let hint = "begin a line with ## Input `table`, ## Output `table` or ## Refused; other headings begin with ###";
     form(page, line, "this heading is none of a case's", hint)
 }

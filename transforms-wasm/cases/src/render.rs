@@ -5,6 +5,7 @@ use star_contract::{Column, Description};
 
 use crate::case::REFUSED;
 use crate::compare::{cells, refusal_cells};
+use crate::page::Page;
 use crate::value::write_text;
 use crate::{Answer, Case, CaseError, grid};
 
@@ -15,7 +16,8 @@ impl Case {
     /// Inputs are written in the order they are pushed, a section for each batch, with the columns the star reads.
     ///
     /// # Errors
-    /// When the inputs are not what the star reads, or title and prose would not be read back as they are.
+    /// When the inputs are not what the star reads or have no rows, when there is nothing to expect, or when title and
+    /// prose would not be read back as they are.
     pub fn render(
         title: &str,
         prose: &str,
@@ -29,6 +31,11 @@ impl Case {
         let mut page = format!("# {title}\n");
         if !prose.is_empty() {
             page.push_str(&format!("\n{prose}\n"));
+        }
+        // A heading or an open fence in the prose moves everything behind it.
+        let read = Page::read(&title, &page).map_err(|_| CaseError::Prose)?;
+        if read.title != title || read.prose != prose || !read.sections.is_empty() {
+            return Err(CaseError::Prose);
         }
         for (table, rows) in case.pushes() {
             if let Some(input) = description.input(table) {
@@ -48,11 +55,7 @@ impl Case {
             let rows: Vec<_> = answer.refused().iter().map(refusal_cells).collect();
             table(&mut page, "Refused", &REFUSED.map(str::to_owned), &rows);
         }
-        // A heading or an open fence in the prose moves everything behind it.
-        let read = Self::parse(&title, &page, description)?;
-        if read.title() != title || read.prose() != prose {
-            return Err(CaseError::Prose);
-        }
+        Self::parse(&title, &page, description)?;
         Ok(page)
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Transform {
     Test(TestCases),
     /// Make a case from rows of a real batch, with values masked.
     Record(Record),
-    /// Say what a component is, without running it.
+    /// Say what a component is: its `describe` is called, nothing else of it runs.
     Inspect(Inspect),
     /// Say what would change if these components went live, by running old and new over real rows.
     Plan(Plan),

@@ -2,8 +2,8 @@
 
 mod name;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result};
 
@@ -52,7 +52,7 @@ fn make(name: &str, folder: &Path) -> Result<PathBuf> {
     let lock = fs::read_to_string(&lock).with_context(|| format!("{} cannot be read", lock.display()))?;
     name::check(name, &lock)?;
     let among = checkout.join("transforms-wasm");
-    if std::path::absolute(folder).is_ok_and(|folder| folder.starts_with(among)) {
+    if resolved(folder).with_context(|| format!("{} cannot be found", folder.display()))?.starts_with(among) {
         return Err(advise(
             format!("{} lies among the bundled stars", folder.display()),
             "those are members of the workspace, as CONTRIBUTING.md says; a star of its own lies anywhere else",
@@ -75,6 +75,23 @@ fn make(name: &str, folder: &Path) -> Result<PathBuf> {
         fs::write(folder.join(file), content).with_context(|| format!("{file} cannot be written"))?;
     }
     Ok(folder)
+}
+
+/// Where a path leads, as far as that is there: without symbolic links and `..`.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    let mut resolved = PathBuf::new();
+    for component in std::path::absolute(path)?.components() {
+        if component == Component::ParentDir {
+            // What is there is resolved already, so its parent is the one it is written in.
+            resolved.pop();
+            continue;
+        }
+        resolved.push(component);
+        if let Ok(real) = resolved.canonicalize() {
+            resolved = real;
+        }
+    }
+    Ok(resolved)
 }
 
 /// Refuses a folder that holds anything.
@@ -131,3 +148,52 @@ fn shell_word(path: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod paths {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn paths_lead_where_they_lead() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent = parent.path().canonicalize().unwrap();
+        fs::create_dir_all(parent.join("there/deep")).unwrap();
+        symlink(parent.join("there/deep"), parent.join("link")).unwrap();
+        symlink("nothing", parent.join("dangling")).unwrap();
+        for (path, leads) in [
+            ("there", "there"),
+            ("there/new/newer", "there/new/newer"),
+            ("link", "there/deep"),
+            ("link/new", "there/deep/new"),
+            ("link/../new", "there/new"),
+            ("none/../link/new", "there/deep/new"),
+            ("there/./deep/../../new", "new"),
+            ("none/link/../../link", "there/deep"),
+            ("dangling/new", "dangling/new"),
+        ] {
+            assert_eq!(resolved(&parent.join(path)).unwrap(), parent.join(leads), "{path}");
+        }
+        assert_eq!(resolved(Path::new("/../..")).unwrap(), Path::new("/"));
+        assert!(resolved(Path::new("")).is_err());
+    }
+
+    #[test]
+    fn no_way_leads_among_the_bundled_stars() {
+        let parent = tempfile::tempdir().unwrap();
+        symlink(workspace().join("transforms-wasm"), parent.path().join("link")).unwrap();
+        for folder in [
+            workspace().join("transforms-wasm/of-mine"),
+            workspace().join("xtask/../transforms-wasm/of-mine"),
+            workspace().join("xtask/none/../../transforms-wasm/of-mine"),
+            parent.path().join("link/of-mine"),
+            parent.path().join("none/../link/of-mine"),
+        ] {
+            let error = make("design-sales", &folder).unwrap_err();
+            assert!(error.to_string().ends_with("lies among the bundled stars"), "{error:#}");
+            assert!(!workspace().join("transforms-wasm/of-mine").exists());
+        }
+        make("design-sales", &parent.path().join("beside")).unwrap();
+    }
+}

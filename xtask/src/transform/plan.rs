@@ -48,6 +48,8 @@ struct StarPlan {
     limits: BTreeMap<String, u64>,
     /// Both over real rows, unless the candidate failed or there are none.
     shadow: Option<ShadowRun>,
+    /// Why the live component could not be run beside it.
+    live_failed: Option<String>,
     /// Why the candidate came to no end.
     failed: Option<String>,
     verdict: Verdict,
@@ -131,8 +133,13 @@ async fn star(
     // Fuel is counted here, so that the cost of both is the same on every machine.
     let new = subject(publisher, pipeline, candidate, description)?;
     let old = match entry {
-        Some(entry) => Some(live_subject(place, publisher, pipeline, entry).await?),
+        Some(entry) => Some(live_subject(place, publisher, pipeline, entry).await),
         None => None,
+    };
+    // A live component that cannot be run is what one may want to replace.
+    let (old, live_failed) = match old.transpose() {
+        Ok(old) => (old, None),
+        Err(error) => (None, Some(sentence(error.as_ref()))),
     };
     let (shadow, failed) = match pipeline.shadow(old.as_ref(), &new, batches).await {
         Ok(shadow) => (Some(shadow), None),
@@ -158,6 +165,7 @@ async fn star(
         changes: changed,
         limits: pipeline.sandbox().limits(name).by_name(),
         shadow,
+        live_failed,
         failed,
         verdict,
     })
@@ -165,17 +173,15 @@ async fn star(
 
 fn verdict(changes: &[Change], shadow: Option<&ShadowRun>, failed: bool, is_new: bool) -> Verdict {
     let same = |run: &ShadowRun| run.state.is_same() && run.batches.iter().all(|batch| batch.rehearsal.is_same());
+    let seen = |run: &ShadowRun| run.state.rows.values().any(|rows| *rows > 0);
     match shadow {
         _ if failed => Verdict::Refused,
-        Some(run) if run.uncovered.is_empty() => {
-            if !is_new && changes.is_empty() && same(run) {
-                Verdict::Nothing
-            } else {
-                Verdict::Changes
-            }
-        }
-        // On no rows nothing is concluded.
-        _ => Verdict::Inconclusive,
+        // On no rows nothing is concluded; but a difference that was found is one, whatever else was not covered.
+        None => Verdict::Inconclusive,
+        Some(run) if !seen(run) => Verdict::Inconclusive,
+        Some(run) if is_new || !changes.is_empty() || !same(run) => Verdict::Changes,
+        Some(run) if !run.uncovered.is_empty() => Verdict::Inconclusive,
+        Some(_) => Verdict::Nothing,
     }
 }
 
@@ -219,8 +225,8 @@ mod tests {
 
     #[test]
     fn nothing_is_concluded_from_no_rows_and_nothing_new_is_no_change() {
-        let run = |uncovered: &[&str], added| ShadowRun {
-            state: Rehearsal::default(),
+        let over = |rows, uncovered: &[&str], added| ShadowRun {
+            state: Rehearsal { rows: BTreeMap::from([("visit".to_owned(), rows)]), ..Rehearsal::default() },
             batches: vec![BatchRehearsal {
                 batch: 1,
                 rehearsal: Rehearsal {
@@ -230,11 +236,14 @@ mod tests {
             }],
             uncovered: uncovered.iter().map(|table| (*table).to_owned()).collect(),
         };
+        let run = |uncovered: &[&str], added| over(9, uncovered, added);
         for (shadow, failed, is_new, expected) in [
             (Some(run(&[], 0)), false, false, Verdict::Nothing),
             (Some(run(&[], 1)), false, false, Verdict::Changes),
             (Some(run(&[], 0)), false, true, Verdict::Changes),
-            (Some(run(&["visit"], 1)), false, false, Verdict::Inconclusive),
+            (Some(run(&["city"], 1)), false, false, Verdict::Changes),
+            (Some(run(&["city"], 0)), false, false, Verdict::Inconclusive),
+            (Some(over(0, &["visit"], 0)), false, true, Verdict::Inconclusive),
             (None, false, false, Verdict::Inconclusive),
             (None, true, false, Verdict::Refused),
         ] {

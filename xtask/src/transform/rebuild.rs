@@ -37,11 +37,17 @@ pub(crate) async fn rebuild(settings: Settings, demo: bool, arguments: &Rebuild)
         }
         return Ok(());
     }
+    if !arguments.yes && !std::io::stdin().is_terminal() {
+        return Err(advise("nobody can be asked whether to swap the result in", "say --yes"));
+    }
     let started = Instant::now();
     let prepared = Box::pin(pipeline.rebuild(star, arguments.from)).await?;
     say(&preview(&prepared, started.elapsed().as_secs_f64()));
     if !arguments.yes && !approved()? {
         say("nothing was swapped; the same command goes on from here");
+        if json {
+            println!("{}", json!({ "rebuild": prepared, "swapped": null }));
+        }
         return Ok(());
     }
     let swapped = Box::pin(pipeline.swap_rebuild(&prepared)).await?;
@@ -86,14 +92,8 @@ fn preview(prepared: &Prepared, seconds: f64) -> String {
     text.trim_end().to_owned()
 }
 
-/// Asks a person; a program has to say --yes.
+/// Asks a person.
 fn approved() -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(advise(
-            "nobody can be asked whether to swap the result in",
-            "say --yes; what was computed is kept, and the same command goes on from here",
-        ));
-    }
     say("swap it in? The former tables are kept. Type yes:");
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

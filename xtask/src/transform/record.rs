@@ -19,7 +19,7 @@ use crate::guests::StarCrate;
 use crate::hint::advise;
 use crate::place::{Place, say};
 
-/// Writes the case and says what of it is masked.
+/// Writes the case and says what of it is masked and what is not.
 pub(crate) async fn record(settings: Settings, demo: bool, arguments: &Record) -> Result<()> {
     let star = StarCrate::find(&arguments.star)?;
     let page = page(&star, &arguments.name)?;
@@ -42,7 +42,7 @@ pub(crate) async fn record(settings: Settings, demo: bool, arguments: &Record) -
     for (input, rows) in &taken {
         masked.push(star_cases::mask(rows, input, description)?);
     }
-    let hidden = rows::changed(&taken, &masked);
+    let changes = rows::Changes::between(&taken, &masked);
     let inputs: Vec<(String, Vec<RecordBatch>)> =
         taken.iter().zip(masked).map(|((input, _), rows)| (input.table.clone(), vec![rows])).collect();
     let case = Case::from_rows(&arguments.name, &inputs, description)?;
@@ -61,8 +61,10 @@ pub(crate) async fn record(settings: Settings, demo: bool, arguments: &Record) -
         say(&format!("{table}: {} rows", rows.iter().map(RecordBatch::num_rows).sum::<usize>()));
     }
     say(&format!("refused: {} rows", answer.refused().len()));
-    say(&format!("masked: {}", if hidden.is_empty() { "nothing".to_owned() } else { hidden.join(", ") }));
-    say("as they are: keys, dates and times, booleans, codes of up to three capital letters");
+    for line in changes.told() {
+        say(&line);
+    }
+    say("dates and times stay whatever they say, birthdays too; so do keys, booleans, 0, and codes such as GBP");
     say("read the page before you commit it: is every value on it fit to be seen, and what is expected right?");
     Ok(())
 }

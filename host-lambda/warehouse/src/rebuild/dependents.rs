@@ -5,7 +5,7 @@ use tokio_postgres::Transaction;
 use crate::WarehouseError;
 use crate::error::while_doing;
 use crate::place::Places;
-use crate::rebuild::ours::Ours;
+use crate::rebuild::ours::{OurTable, Ours};
 
 /// What depends on these tables or views and would stand in the way of dropping them: views, materialized views,
 /// foreign keys, functions. Not what belongs to the tables themselves, nor the views among `but_not`.
@@ -83,7 +83,7 @@ pub(super) async fn refuse_strangers(
 }
 
 /// What was added to tables and the ones that take their places lack: columns, indexes, triggers, rules, policies,
-/// publications.
+/// publications, checks, statistics, comments. Foreign keys see [`foreign_keys`].
 pub(super) async fn left_behind(
     transaction: &Transaction<'_>,
     old: &[u32],
@@ -121,12 +121,105 @@ pub(super) async fn left_behind(
              UNION ALL
              SELECT pg_describe_object('pg_publication_rel'::regclass, u.oid, 0)
              FROM pair p JOIN pg_publication_rel u ON u.prrelid = p.old
+             UNION ALL
+             SELECT pg_describe_object('pg_constraint'::regclass, k.oid, 0)
+             FROM pair p JOIN pg_constraint k ON k.conrelid = p.old AND k.contype = 'c'
+             WHERE NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = p.new AND n.contype = 'c'
+                               AND pg_get_constraintdef(n.oid) = pg_get_constraintdef(k.oid))
+             UNION ALL
+             SELECT pg_describe_object('pg_statistic_ext'::regclass, s.oid, 0)
+             FROM pair p JOIN pg_statistic_ext s ON s.stxrelid = p.old
+             UNION ALL
+             SELECT 'comment on ' || pg_describe_object('pg_class'::regclass, p.old, d.objsubid)
+             FROM pair p JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = p.old
+             LEFT JOIN pg_attribute a ON d.objsubid <> 0 AND a.attrelid = p.old AND a.attnum = d.objsubid
+             LEFT JOIN pg_attribute b ON b.attrelid = p.new AND b.attname = a.attname AND NOT b.attisdropped
+             WHERE (d.objsubid = 0 OR b.attnum IS NOT NULL)
+               AND NOT EXISTS (SELECT FROM pg_description n WHERE n.classoid = d.classoid AND n.objoid = p.new
+                               AND n.objsubid = coalesce(b.attnum, 0))
              ORDER BY 1",
             &[&old, &new],
         )
         .await
         .map_err(while_doing("looking for what was added to tables", "pg_depend"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The foreign keys of tables to others than these, by their numbers.
+pub(super) async fn foreign_keys(
+    transaction: &Transaction<'_>,
+    tables: &[u32],
+    but_not: &[u32],
+) -> Result<Vec<(u32, String)>, WarehouseError> {
+    let rows = transaction
+        .query(
+            "SELECT k.oid, pg_describe_object('pg_constraint'::regclass, k.oid, 0) FROM pg_constraint k
+             WHERE k.contype = 'f' AND k.conrelid = ANY ($1) AND k.confrelid <> ALL ($2) ORDER BY 2",
+            &[&tables, &but_not],
+        )
+        .await
+        .map_err(while_doing("looking for foreign keys", "pg_constraint"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Those of [`foreign_keys`] whose like the tables that took the places lack.
+pub(super) async fn lost_keys(
+    transaction: &Transaction<'_>,
+    keys: Vec<(u32, String)>,
+    old: &[u32],
+    new: &[u32],
+) -> Result<Vec<String>, WarehouseError> {
+    let oids: Vec<u32> = keys.iter().map(|(oid, _)| *oid).collect();
+    let rows = transaction
+        .query(
+            "WITH fk AS MATERIALIZED (
+                 SELECT k.oid, k.conrelid, k.confrelid,
+                        ARRAY(SELECT a.attname::text FROM pg_attribute a
+                              WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) ORDER BY 1) AS columns
+                 FROM pg_constraint k
+                 WHERE k.contype = 'f' AND (k.oid = ANY ($1::oid[]) OR k.conrelid = ANY ($3::oid[]))
+             )
+             SELECT k.oid FROM fk k JOIN unnest($2::oid[], $3::oid[]) AS p (old, new) ON p.old = k.conrelid
+             WHERE k.oid = ANY ($1::oid[])
+               AND NOT EXISTS (SELECT FROM fk n WHERE n.conrelid = p.new AND n.confrelid = k.confrelid
+                               AND n.columns = k.columns)",
+            &[&oids, &old, &new],
+        )
+        .await
+        .map_err(while_doing("looking for foreign keys", "pg_constraint"))?;
+    let lost: Vec<u32> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(keys.into_iter().filter(|(oid, _)| lost.contains(oid)).map(|(_, said)| said).collect())
+}
+
+/// What stands where tables have to go, other than what is about to leave.
+pub(super) async fn in_the_way(
+    transaction: &Transaction<'_>,
+    places: &Places,
+    coming: &[OurTable],
+    leaving: &[u32],
+) -> Result<(), WarehouseError> {
+    let (schemas, names): (Vec<&str>, Vec<&str>) = coming
+        .iter()
+        .map(|table| (if table.beside { places.side_schema() } else { &places.schema }, table.name.as_str()))
+        .unzip();
+    let rows = transaction
+        .query(
+            "SELECT n.nspname::text, pg_describe_object('pg_class'::regclass, c.oid, 0)
+             FROM unnest($1::text[], $2::text[]) AS t (schema, name)
+             JOIN pg_namespace n ON n.nspname::text = t.schema
+             JOIN pg_class c ON c.relnamespace = n.oid AND c.relname::text = t.name
+             WHERE c.oid <> ALL ($3::oid[]) ORDER BY 1, 2",
+            &[&schemas, &names, &leaving],
+        )
+        .await
+        .map_err(while_doing("looking for what is in the way", &places.schema))?;
+    match rows.first() {
+        None => Ok(()),
+        Some(first) => {
+            let objects = rows.iter().map(|row| row.get(1)).collect();
+            Err(WarehouseError::ForeignObjects { schema: first.get(0), objects })
+        }
+    }
 }
 
 /// The views of ours that read these tables.

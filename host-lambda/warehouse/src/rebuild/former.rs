@@ -12,6 +12,9 @@ use crate::{Warehouse, WarehouseError, side};
 /// The side table among the former ones that says which tables they are, and which rebuild replaced them.
 const MOVED: &str = "moved";
 
+/// The one that says which tables came in their places, and which stars' tables stayed.
+const SWAPPED: &str = "swapped";
+
 /// The tables a rebuild replaced.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FormerTables {
@@ -32,8 +35,6 @@ pub struct FormerTables {
 pub struct FormerTable {
     /// The table.
     pub table: String,
-    /// Its rows; of a fact, all versions.
-    pub rows: u64,
 }
 
 impl Warehouse {
@@ -53,12 +54,8 @@ impl Warehouse {
             former.side(MOVED)
         );
         let Some(rebuild) = client.query_opt(&query, &[]).await.map_err(doing())? else { return Ok(None) };
-        let mut tables = Vec::new();
-        for table in standing(client, &former).await?.iter().filter(|table| !table.beside) {
-            let count = format!("SELECT count(*) FROM {}", table.at(&former));
-            let count = client.query_one(&count, &[]).await.map_err(while_doing("counting rows", &table.name))?;
-            tables.push(FormerTable { table: table.name.clone(), rows: count.get::<_, i64>(0).cast_unsigned() });
-        }
+        let tables = standing(client, &former).await?.into_iter().filter(|table| !table.beside);
+        let tables = tables.map(|table| FormerTable { table: table.name }).collect();
         Ok(Some(FormerTables {
             schema: former.schema.clone(),
             star: rebuild.get(0),
@@ -90,13 +87,12 @@ impl Warehouse {
         let dropped = [oids, stale_oids.clone()].concat();
         let dependents = dependents::of(&transaction, &dropped, &stale_oids).await?;
         if !dependents.is_empty() {
-            return Err(WarehouseError::StillUsed { dependents });
+            return Err(WarehouseError::StillUsed { dependents, instead: None });
         }
-        shadow::drop_views(&transaction, places, stale.iter()).await?;
-        let forget = format!("DELETE FROM {} WHERE view = ANY ($1)", places.side(side::VIEWS));
-        transaction.execute(&forget, &[&stale]).await.map_err(doing())?;
-        let names = tables.iter().map(|table| table.at(&former)).chain([former.side(MOVED)]);
-        shadow::drop_tables(&transaction, &former, &names.collect::<Vec<_>>()).await?;
+        drop_stale(&transaction, places, &stale).await?;
+        let names: Vec<String> = tables.iter().map(|table| table.at(&former)).collect();
+        shadow::drop_tables(&transaction, &former, &names).await?;
+        forget(&transaction, &former).await?;
         schemas::drop_empty(&transaction, &former.schemas()).await?;
         transaction.commit().await.map_err(doing())?;
         tracing::info!("a rebuild was accepted: the tables it replaced are dropped");
@@ -109,13 +105,57 @@ pub(super) async fn is_kept(client: &impl GenericClient, former: &Places) -> Res
     former.has_side(client, MOVED).await
 }
 
-/// Notes what was moved to the former places, and by which rebuild.
+/// Drops views of ours that read what is to go, and forgets them.
+pub(super) async fn drop_stale(
+    transaction: &Transaction<'_>,
+    places: &Places,
+    views: &[String],
+) -> Result<(), WarehouseError> {
+    if views.is_empty() {
+        return Ok(());
+    }
+    shadow::drop_views(transaction, places, views.iter()).await?;
+    let forget = format!("DELETE FROM {} WHERE view = ANY ($1)", places.side(side::VIEWS));
+    let doing = while_doing("forgetting views", &places.schema);
+    transaction.execute(&forget, &[&views]).await.map_err(doing)?;
+    Ok(())
+}
+
+/// What a swap did, for whoever undoes it.
+#[derive(Debug, Default)]
+pub(super) struct Swapped {
+    /// The tables that came from the shadow, side tables or not.
+    pub(super) arrived: Vec<(String, bool)>,
+    /// The stars whose tables stayed where they were.
+    pub(super) stayed: Vec<String>,
+}
+
+impl Swapped {
+    /// What was noted, if it was: older swaps noted only what they moved away.
+    pub(super) async fn read(client: &impl GenericClient, former: &Places) -> Result<Option<Self>, WarehouseError> {
+        if !former.has_side(client, SWAPPED).await? {
+            return Ok(None);
+        }
+        let query = format!("SELECT part, name, beside FROM {}", former.side(SWAPPED));
+        let doing = while_doing("reading what a rebuild replaced", &former.schema);
+        let mut swapped = Self::default();
+        for row in client.query(&query, &[]).await.map_err(doing)? {
+            match row.get(0) {
+                "star" => swapped.stayed.push(row.get(1)),
+                _ => swapped.arrived.push((row.get(1), row.get(2))),
+            }
+        }
+        Ok(Some(swapped))
+    }
+}
+
+/// Notes what was moved to the former places, by which rebuild, and what it did besides.
 pub(super) async fn note(
     transaction: &Transaction<'_>,
     former: &Places,
     tables: &[OurTable],
-    star: &str,
-    generation: u64,
+    (star, generation): (&str, u64),
+    swapped: &Swapped,
 ) -> Result<(), WarehouseError> {
     let (names, beside): (Vec<&str>, Vec<bool>) =
         tables.iter().map(|table| (table.name.as_str(), table.beside)).unzip();
@@ -123,7 +163,9 @@ pub(super) async fn note(
     let create = format!(
         "CREATE TABLE {moved} (
              name text, beside boolean, star text NOT NULL, generation bigint NOT NULL,
-             moved_at timestamptz NOT NULL DEFAULT transaction_timestamp(), PRIMARY KEY (name, beside))"
+             moved_at timestamptz NOT NULL DEFAULT transaction_timestamp(), PRIMARY KEY (name, beside));
+         CREATE TABLE {} (part text, name text, beside boolean, PRIMARY KEY (part, name, beside))",
+        former.side(SWAPPED),
     );
     let insert = format!(
         "INSERT INTO {moved} (name, beside, star, generation)
@@ -134,6 +176,15 @@ pub(super) async fn note(
     transaction.batch_execute(&create).await.map_err(doing())?;
     let generation = i64::try_from(generation).unwrap_or(i64::MAX);
     transaction.execute(&insert, &[&names, &beside, &generation]).await.map_err(doing())?;
+    let insert = format!(
+        "INSERT INTO {} (part, name, beside)
+         SELECT 'table', a.name, a.beside FROM unnest($1::text[], $2::boolean[]) AS a (name, beside)
+         UNION ALL SELECT 'star', s.name, false FROM unnest($3::text[]) AS s (name)",
+        former.side(SWAPPED)
+    );
+    let (names, beside): (Vec<&str>, Vec<bool>) =
+        swapped.arrived.iter().map(|(name, beside)| (name.as_str(), *beside)).unzip();
+    transaction.execute(&insert, &[&names, &beside, &swapped.stayed]).await.map_err(doing())?;
     Ok(())
 }
 
@@ -156,9 +207,13 @@ pub(super) async fn complete(client: &impl GenericClient, former: &Places) -> Re
     Ok(tables)
 }
 
-/// Forgets what was moved, once it is back.
+/// Forgets what was moved, once it is back or dropped.
 pub(super) async fn forget(transaction: &Transaction<'_>, former: &Places) -> Result<(), WarehouseError> {
-    shadow::drop_tables(transaction, former, &[former.side(MOVED)]).await
+    let mut notes = vec![former.side(MOVED)];
+    if former.has_side(transaction, SWAPPED).await? {
+        notes.push(former.side(SWAPPED));
+    }
+    shadow::drop_tables(transaction, former, &notes).await
 }
 
 async fn moved(

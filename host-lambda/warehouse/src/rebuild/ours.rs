@@ -29,6 +29,9 @@ impl OurTable {
     }
 }
 
+/// What the names of a fact's or dimension's side tables end with.
+const SUFFIXES: [&str; 4] = ["head", "waiting", "deletions", "origin"];
+
 /// What is ours in one pair of schemas.
 #[derive(Debug, Default)]
 pub(super) struct Ours {
@@ -119,6 +122,27 @@ impl Ours {
         self.views.values().copied().collect()
     }
 
+    /// Takes what belongs to these facts and dimensions out: their tables, side tables and views. The table of views
+    /// stays.
+    pub(super) fn take(&mut self, places: &Places, names: &BTreeSet<String>) -> Self {
+        let of_one = names.iter().flat_map(|name| SUFFIXES.map(|suffix| places.side_name(&format!("{name}_{suffix}"))));
+        let beside: BTreeSet<String> = of_one.collect();
+        let (taken, left) = std::mem::take(&mut self.tables)
+            .into_iter()
+            .partition(|table| if table.beside { beside.contains(&table.name) } else { names.contains(&table.name) });
+        self.tables = left;
+        let views: BTreeSet<String> = names.iter().flat_map(|fact| views_of_fact(fact)).collect();
+        let (taken_views, left) =
+            std::mem::take(&mut self.views).into_iter().partition(|(view, _)| views.contains(view));
+        self.views = left;
+        Self { tables: taken, views: taken_views, view_table: None }
+    }
+
+    /// The facts and dimensions, less side tables.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.tables.iter().filter(|table| !table.beside).map(|table| table.name.clone()).collect()
+    }
+
     /// The table of this name, if it stands.
     pub(super) fn like(&self, other: &OurTable) -> Option<&OurTable> {
         self.tables.iter().find(|table| (&table.name, table.beside) == (&other.name, other.beside))
@@ -151,8 +175,7 @@ impl Standing<'_> {
 
     /// These tables and the side tables that belong to them.
     fn tables_of(&self, names: &BTreeSet<String>) -> Vec<OurTable> {
-        let suffixes = ["head", "waiting", "deletions", "origin"];
-        let of_one = names.iter().flat_map(|name| suffixes.map(|suffix| format!("{name}_{suffix}")));
+        let of_one = names.iter().flat_map(|name| SUFFIXES.map(|suffix| format!("{name}_{suffix}")));
         let main = names.iter().filter_map(|name| Some((name.clone(), false, self.main(name)?)));
         let beside = side::shared()
             .map(str::to_owned)
@@ -170,5 +193,9 @@ pub(super) fn described(stars: &[Star]) -> BTreeSet<String> {
 /// The views that bringing the warehouse in line makes: those of the described facts.
 pub(super) fn views_of(stars: &[Star]) -> BTreeSet<String> {
     let facts = stars.iter().flat_map(|star| star.tables_of(Role::Fact));
-    facts.flat_map(|(_, shape)| ["current", "history"].map(|of| format!("{}_{of}", shape.table))).collect()
+    facts.flat_map(|(_, shape)| views_of_fact(&shape.table)).collect()
+}
+
+fn views_of_fact(fact: &str) -> [String; 2] {
+    ["current", "history"].map(|of| format!("{fact}_{of}"))
 }

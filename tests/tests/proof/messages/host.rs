@@ -15,8 +15,8 @@ use super::{Kinds as _, arrow, example, json, nobody_answers, pin};
 kinds! {
     HostError in "host-lambda/src/error.rs":
     Settings, Connection, Source, Lake, Sandbox, Warehouse, EmptyCatalog, NotCompiled, MalformedCatalog, OtherSource,
-    Disagreement, Baseline, NothingLoaded, NotEmpty, UnknownTable, UnreadableKeys, RebuildOvertaken, NoRebuild,
-    CatalogOvertaken, Unlisted, Overtaken, TableNotIngested, NoLongerDescribed, Columns, TooManyRefused, Rows,
+    Disagreement, Baseline, NothingLoaded, NotEmpty, UnknownTable, UnreadableKeys, RebuildOvertaken, RebuildPending, RebuildGap,
+    NoRebuild, CatalogOvertaken, Unlisted, Overtaken, TableNotIngested, NoLongerDescribed, Columns, TooManyRefused, Rows,
     NotInQuarantine, NoCatalogRecord, NoManifest, Worker, UnknownStar,
 }
 
@@ -67,6 +67,8 @@ async fn everything_that_stops_a_stage_is_worded() {
         HostError::UnknownTable { table: "payments".into(), known: vec!["payment".into(), "staff".into()] },
         HostError::UnreadableKeys { table: table(), rows: 3 },
         HostError::RebuildOvertaken { star: star() },
+        HostError::RebuildPending { star: star() },
+        HostError::RebuildGap { star: star(), from: 8, latest: 6 },
         HostError::NoRebuild { star: star() },
         HostError::CatalogOvertaken { number: 4 },
         HostError::Unlisted { file: "parquets/fact_payment/day=2024-09-02/a.parquet".into() },

@@ -9,7 +9,8 @@ use super::{Kinds as _, example, io, pin};
 
 kinds! {
     PublishError in "host-lambda/publisher/src/error.rs":
-    Inspect, Compile, Component, StarTwice, Together, Lake, Overtaken, Cache, EmptyCatalog, NoRecord, NothingBefore,
+    Inspect, Compile, Component, StarTwice, Together, Lake, Overtaken, Unvouched, Collected, Cache, EmptyCatalog, NoRecord,
+    NothingBefore,
 }
 
 kinds! {
@@ -33,6 +34,8 @@ fn every_kind_of_failed_publication_is_worded() {
         }),
         PublishError::Lake(LakeError::BucketName { name: "Totesys_code".into() }),
         PublishError::Overtaken(4),
+        PublishError::Unvouched { star: "payments".into(), digest: "0123456789abcdef".repeat(4) },
+        PublishError::Collected { digest: "0123456789abcdef".repeat(4) },
         PublishError::Cache { path: "artefacts/0123/wasmtime-1.cwasm".into(), source: io() },
         PublishError::EmptyCatalog,
         PublishError::NoRecord(7),

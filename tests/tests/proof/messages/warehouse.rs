@@ -10,7 +10,7 @@ kinds! {
     WarehouseError:
     Connect, Database, Rights, NoSchema, Name, Stamp, Plan, ShapeChanged, NoSuchFact, UnfitKey, TableMissing,
     KindChanged, ForeignKeyBroken, ViewReplaced, UnknownStar, UnknownTable, BatchShape, Codec, Range, OutOfOrder,
-    OtherGeneration, Disagreement, RebuildRights, NoShadow, ShadowBehind, FormerKept, NoFormer, ForeignObjects,
+    OtherGeneration, Disagreement, RebuildRights, NotOwner, ForcedRowSecurity, NoShadow, ShadowBehind, FormerKept, NoFormer, ForeignObjects,
     StillUsed, NoSuchDimension, IdsExhausted,
 }
 
@@ -98,6 +98,8 @@ async fn every_kind_of_trouble_with_the_warehouse_is_worded() {
             batch: 7,
         },
         WarehouseError::RebuildRights { schemas: vec!["totesys_rebuild".into(), "totesys_former".into()] },
+        WarehouseError::NotOwner { objects: vec!["table totesys.fact_payment".into()] },
+        WarehouseError::ForcedRowSecurity { tables: vec!["totesys.fact_payment".into()] },
         WarehouseError::NoShadow { star: star(), generation: 1, schema: "totesys_rebuild".into() },
         WarehouseError::ShadowBehind { star: star(), shadow: 6, main: 7 },
         WarehouseError::FormerKept { schema: "totesys_former".into() },
@@ -106,7 +108,14 @@ async fn every_kind_of_trouble_with_the_warehouse_is_worded() {
             schema: "totesys_rebuild".into(),
             objects: vec!["table totesys_rebuild.note".into(), "view public.mine".into()],
         },
-        WarehouseError::StillUsed { dependents: vec!["view public.mine".into(), "view public.yours".into()] },
+        WarehouseError::StillUsed {
+            dependents: vec!["view public.mine".into(), "view public.yours".into()],
+            instead: None,
+        },
+        WarehouseError::StillUsed {
+            dependents: vec!["view public.mine".into()],
+            instead: Some("totesys_former".into()),
+        },
         WarehouseError::NoSuchDimension {
             dimension: "dim_currencies".into(),
             known: vec!["dim_currency".into(), "dim_date".into()],

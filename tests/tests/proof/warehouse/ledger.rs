@@ -1,6 +1,6 @@
 //! Batches in order, each once, whatever runs at the same time.
 
-use super::house::{House, connected, owners, prepared, shop, stage, stamp, star_batch};
+use super::house::{House, connected, options, owners, prepared, rows, shop, stage, stamp, star_batch};
 use totesys_warehouse::{Begun, LakeStamp, Warehouse, WarehouseError};
 
 const VISIT: &str = "7 | 2024-05-02 | 10:00:00 | 1 | 1 | 5.00";
@@ -127,4 +127,20 @@ async fn what_was_not_described_is_refused() {
         error.to_string(),
         "a record batch for `dim_place` does not fit its description: column `place_id` is not where it was described"
     );
+}
+
+#[tokio::test]
+async fn who_only_looks_makes_no_warehouse() {
+    let database = totesys_tests::TestDatabase::create().await;
+    let look = async |stamp: &LakeStamp| Warehouse::connect_existing(&database.settings(), &options(), stamp).await;
+    assert!(look(&stamp()).await.expect("an answer").is_none());
+    let schemas = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'team%' ORDER BY 1";
+    assert!(rows(&database, schemas).await.is_empty());
+    connected(&database).await;
+    let warehouse = look(&stamp()).await.expect("an answer").expect("a warehouse");
+    assert_eq!(warehouse.loaded("shop").await.expect("the ledger"), None);
+    let other = LakeStamp { lake_id: "lake-2".to_owned(), ..stamp() };
+    assert!(matches!(look(&other).await, Err(WarehouseError::Stamp { .. })));
+    database.execute("DROP TABLE team_totesys.stamp").await;
+    assert!(matches!(look(&stamp()).await, Err(WarehouseError::TableMissing { .. })));
 }

@@ -3,7 +3,8 @@
 
 use super::{Noise, digits, masked_text};
 
-/// The same structure and names of members with other strings and numbers.
+/// The same structure with other strings and numbers, and with other names of members where they are no identifiers:
+/// those may be values, such as addresses.
 pub(super) fn masked(json: &str) -> String {
     let mut masked = String::with_capacity(json.len());
     let mut rest = json;
@@ -16,7 +17,7 @@ pub(super) fn masked(json: &str) -> String {
         let (token, after) = rest.split_at(if length == 0 { first.len_utf8() } else { length });
         let mut noise = Noise::of(token.as_bytes());
         match first {
-            '"' if after.trim_start().starts_with(':') => masked.push_str(token),
+            '"' if after.trim_start().starts_with(':') && is_identifier(token) => masked.push_str(token),
             '"' => masked.push_str(&masked_string(token)),
             '-' | '0'..='9' => masked.push_str(&digits::spelled(token, &mut noise)),
             _ if length > 0 => masked.push_str(token),
@@ -25,6 +26,13 @@ pub(super) fn masked(json: &str) -> String {
         rest = after;
     }
     masked
+}
+
+/// Whether a string, in its quotes, is a name as programs give them.
+fn is_identifier(token: &str) -> bool {
+    let name = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+    let begins = name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');
+    begins && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn is_of_number(char: char) -> bool {

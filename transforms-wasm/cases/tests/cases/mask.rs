@@ -1,16 +1,15 @@
 //! What a mask changes and what it keeps.
 
-use author_kit::Transform;
-use author_kit::arrow_array::cast::AsArray;
 use author_kit::arrow_array::{Array, RecordBatch};
-use star_cases::{Case, mask};
+use author_kit::{ColumnType, Definition, Description, Mapping, Reference, Transform, copy};
+use star_cases::{Case, CaseError, mask};
 
-use crate::star::{TYPES, answer, case, described, everything, orders, required};
+use crate::star::{REFUSED, TYPES, answer, case, described, everything};
 
 /// Rows of one column of a page's only input.
 fn rows(name: &str, cells: &[&str]) -> RecordBatch {
     let rows: String = cells.iter().map(|cell| format!("| {} |\n", cell.replace('|', "\\|"))).collect();
-    let case = case(&format!("# t\n## Input `all_types`\n| {name} |\n|---|\n{rows}"), &everything());
+    let case = case(&format!("# t\n## Input `all_types`\n| {name} |\n|---|\n{rows}{REFUSED}"), &everything());
     case.pushes().next().unwrap().1.clone()
 }
 
@@ -39,17 +38,23 @@ fn shape(text: &str) -> String {
 
 #[test]
 fn text_keeps_its_shape() {
-    let cells =
-        ["Ottilie Marchbanks", "ottilie.marchbanks@sampletotes.example", "Anaïs", "ŁN-42/7 (x)", "GBPX", "gbp", "soon"];
+    let cells = [
+        "Ottilie Marchbanks",
+        "ottilie.marchbanks@sampletotes.example",
+        "Anaïs",
+        "ŁN-42/7 (x)",
+        "GBPX",
+        "gbp",
+        "GBP",
+        "A",
+        "soon",
+    ];
     for (cell, masked) in cells.iter().zip(masked("text", &cells)) {
         assert_eq!(shape(cell), shape(&masked));
         let same = cell.chars().zip(masked.chars()).filter(|(a, b)| a == b && a.is_alphanumeric()).count();
         assert_eq!(same, 0, "{cell} {masked}: every letter and digit is another");
     }
-    assert_eq!(
-        masked("text", &["GBP", "2022-11-03", "\"\"", "NULL", "A", "--"]),
-        ["GBP", "2022-11-03", "\"\"", "NULL", "A", "--"]
-    );
+    assert_eq!(masked("text", &["2022-11-03", "\"\"", "NULL", "--"]), ["2022-11-03", "\"\"", "NULL", "--"]);
 }
 
 #[test]
@@ -58,8 +63,9 @@ fn a_bad_date_stays_a_bad_date() {
     let cells: Vec<&str> = bad.iter().map(String::as_str).collect();
     for masked in masked("text", &cells) {
         assert_eq!(shape(&masked), "9999-99-99");
-        let page = format!("# t\n## Output `everything`\n| date |\n|---|\n| {masked} |\n");
-        assert!(Case::parse("page", &page, &described(&everything())).is_err(), "{masked}");
+        let page = format!("# t\n## Input `all_types`\n| date |\n|---|\n| {masked} |\n{REFUSED}");
+        let error = Case::parse("page", &page, &described(&everything())).unwrap_err();
+        assert!(matches!(error, CaseError::Cell { .. }), "{masked}: {error}");
     }
 }
 
@@ -131,35 +137,79 @@ fn json_stays_json() {
 }
 
 #[test]
-fn keys_are_kept_whatever_they_are_called() {
-    let description = described(&orders());
-    let page =
-        "# t\n## Input `order`\n|order_id|price|due|note|colour_id|\n|-|-|-|-|-|\n|17|12.34|2022-11-03|For Ann|4711|\n";
-    let case = case(page, &orders());
-    let batch = mask(case.pushes().next().unwrap().1, description.input("order").unwrap(), &description).unwrap();
-    let number = |column: &str| {
-        let array = batch.column_by_name(column).unwrap();
-        array.as_primitive::<author_kit::arrow_array::types::Int32Type>().value(0)
+fn names_of_members_are_kept_if_they_are_identifiers() {
+    let json =
+        r#"{"first_name": 1, "_a2" : 1, "ann@sample.example": 1, "Ann Lee": 1, "4711": {"größe": [2]}, "\u0041nn": 1}"#;
+    let masked = &masked("json", &[json])[0];
+    assert!(masked.starts_with(r#"{"first_name": "#) && masked.contains(r#", "_a2" : "#), "{masked}");
+    for gone in ["ann", "sample", "example", "Ann", "Lee", "4711", "größe", "u0041"] {
+        assert!(!masked.contains(gone), "{masked}");
+    }
+    assert_eq!(shape(masked).matches("\": ").count(), 6, "{masked}");
+    let code = &self::masked("json", &[r#"{"code": "GBP", "list": ["GBP"]}"#])[0];
+    assert!(!code.contains("GBP") && code.contains("\"code\": "), "{code}");
+}
+
+const SHORT: [&str; 3] = ["GBP", "MD", "A"];
+
+/// Customers with a key, and columns that are none whatever they end in.
+fn customers() -> Definition {
+    let mapping = Mapping::dimension("dim_customer", "customer_id").from_changes("customer", "customer_id");
+    let ids = ["customer_id", "referring_customer_id", "uncustomer_id", "tax_id", "passport_id", "shop_id", "bank_id"];
+    let add = |mapping: Mapping, name: &'static str| mapping.column(name, ColumnType::Int32, copy(name));
+    let mapping = ids.into_iter().fold(mapping, add).column("token_id", ColumnType::Uuid, copy("token_id"));
+    let add = |mapping: Mapping, name: &'static str| mapping.column(name, ColumnType::Text, copy(name));
+    let mapping = ["initials", "code", "currency_code", "codes"].into_iter().fold(mapping, add);
+    let bank = Mapping::dimension("dim_bank", "bank_id").from_snapshot("bank", "bank_id").column(
+        "bank_id",
+        ColumnType::Int32,
+        copy("bank_id"),
+    );
+    Definition::new("customers", "1").output(bank).output(mapping)
+}
+
+#[test]
+fn only_keys_and_codes_are_kept() {
+    let star = customers();
+    let mut page = "# t\n## Input `customer`\n".to_owned();
+    let columns = &star.description().input("customer").unwrap().columns;
+    let line = |cell: &dyn Fn(&author_kit::Column) -> String| {
+        format!("|{}|\n", columns.iter().map(cell).collect::<Vec<_>>().join("|"))
     };
-    assert_eq!((number("order_id"), number("colour_id")), (17, 4711));
-    assert_ne!(batch.column_by_name("note").unwrap().as_string::<i32>().value(0), "For Ann");
-    // A column is a key by the description, too: `id` here, and an integer that some other input has for its key.
-    let mut description = described(&required());
-    let star = required();
-    let input = star.description().input("all_types").unwrap();
-    let rows =
-        crate::star::case("# t\n## Input `all_types`\n|id|int32|int64|\n|-|-|-|\n|17|1234567|1234567|\n", &required());
-    let rows = rows.pushes().next().unwrap().1.clone();
-    let kept = |description: &author_kit::Description| {
-        let masked = mask(&rows, input, description).unwrap();
-        let same = |name: &&str| {
-            masked.column_by_name(name).unwrap().to_data() == rows.column_by_name(name).unwrap().to_data()
-        };
-        ["id", "int32", "int64"].into_iter().filter(same).collect::<Vec<_>>()
+    page += &line(&|column| column.name.clone());
+    page += &line(&|_| "-".to_owned());
+    for (number, text) in (1_234_567..).zip(SHORT) {
+        page += &line(&|column| match column.column_type {
+            ColumnType::Text => text.to_owned(),
+            ColumnType::Uuid => "6f1e2a34-0b5c-4d6e-8f90-a1b2c3d4e5f6".to_owned(),
+            _ => number.to_string(),
+        });
+    }
+    let case = case(&format!("{page}{REFUSED}"), &star);
+    let rows = case.pushes().next().unwrap().1;
+    let kept = |description: &Description| {
+        let input = description.input("customer").unwrap();
+        let masked = mask(rows, input, description).unwrap();
+        let same = |at: &usize| masked.column(*at).to_data() == rows.column(*at).to_data();
+        (0..columns.len()).filter(same).map(|at| columns[at].name.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(kept(&description), ["id"]);
-    description.outputs[0].business_key.push("int64".to_owned());
-    assert_eq!(kept(&description), ["id", "int64"]);
-    description.inputs[0].key.push("int32".to_owned());
-    assert_eq!(kept(&description), ["id", "int32", "int64"]);
+    let always = ["customer_id", "referring_customer_id", "bank_id", "code", "currency_code"];
+    let mut description = described(&star);
+    let with = |more: &[&'static str]| {
+        let mut names: Vec<&'static str> = always.iter().chain(more).copied().collect();
+        names.sort_by_key(|name| columns.iter().position(|column| column.name == *name));
+        names
+    };
+    assert_eq!(kept(&description), with(&[]));
+    // An output's business key alone says nothing of where its values come from.
+    description.outputs[1].business_key.push("tax_id".to_owned());
+    assert_eq!(kept(&description), with(&[]));
+    let refer = |column: &str| Reference { column: column.into(), table: "dim_shop".into(), target: "number".into() };
+    description.outputs[1].references.extend([refer("shop_id"), refer("token_id"), refer("elsewhere")]);
+    assert_eq!(kept(&description), with(&["shop_id", "token_id"]));
+    let shop = description.outputs[1].columns.iter_mut().find(|column| column.name == "shop_id").unwrap();
+    shop.column_type = ColumnType::Int64;
+    assert_eq!(kept(&description), with(&["token_id"]), "of another type it is no copy");
+    description.inputs[0].key.push("tax_id".to_owned());
+    assert_eq!(kept(&description), with(&["tax_id", "token_id"]));
 }

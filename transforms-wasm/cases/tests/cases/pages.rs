@@ -5,7 +5,7 @@ use author_kit::arrow_array::RecordBatch;
 use star_cases::{Case, Subject, SubjectError};
 use star_contract::{Outcome, RefusedRow};
 
-use crate::star::{TYPES, answer, case, described, everything, orders, required};
+use crate::star::{REFUSED, TYPES, answer, case, described, everything, orders, required};
 
 const ORDERS: &str = r#"
 # Orders, one of them refused
@@ -103,7 +103,8 @@ refused rows: 2 missing (-), 2 not expected (+)
 #[test]
 fn rows_are_a_multiset_and_absent_sections_mean_what_they_should() {
     let colours = |output: &str, star| {
-        let page = format!("# t\n## Input `colour`\n|colour_id|colour_name|\n|-|-|\n|1|red|\n|1|red|\n{output}");
+        let page =
+            format!("# t\n## Input `colour`\n|colour_id|colour_name|\n|-|-|\n|1|red|\n|1|red|\n{output}{REFUSED}");
         let case = case(&page, &star);
         let answer = answer(&case, star);
         case.differences(&answer).len()
@@ -114,9 +115,11 @@ fn rows_are_a_multiset_and_absent_sections_mean_what_they_should() {
     assert_eq!(colours(&format!("{head}|red|\n"), orders()), 3, "one red is not two");
     assert_eq!(colours(&format!("{head}|red|\n|red|\n|red|\n"), orders()), 3);
     assert_eq!(colours(head, orders()), 4, "a header alone says that there are no rows");
-    let refused = case("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n", &orders());
-    assert_eq!(refused.differences(&answer(&refused, orders())).len(), 3, "nothing may be refused");
-    let empty = case("# t\n## Input `order`\n|order_id|\n|-|\n", &orders());
+    for expected in [REFUSED, head] {
+        let refused = case(&format!("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n{expected}"), &orders());
+        assert_eq!(refused.differences(&answer(&refused, orders())).len(), 3, "nothing may be refused");
+    }
+    let empty = case(&format!("# t\n## Input `order`\n|order_id|\n|-|\n{REFUSED}"), &orders());
     assert_eq!(empty.pushes().count(), 0, "no rows are no push");
 }
 
@@ -156,11 +159,12 @@ fn columns_left_out() {
 #[test]
 fn mistakes_have_a_place_and_a_hint() {
     let order = "# t\n\n## Input `order`\n\n";
+    let fenced = format!("## Input `order`\n|order_id|\n|-|\n|1|\n{REFUSED}");
     for (page, message, hint) in [
         ("", "line 1: the page has no title", "begin it with `# `"),
         ("\nText.\n", "line 2: the page has no title", "begin it with `# `"),
-        ("# t\n## Imput `order`\n", "line 2: this heading is none of a case's", "write ## Input `table`"),
-        ("# t\n## Input order\n", "line 2: this heading is none of a case's", "write ## Input `table`"),
+        ("# t\n## Imput `order`\n", "line 2: this heading is none of a case's", "begin a line with ## Input `table`"),
+        ("# t\n## Input order\n", "line 2: this heading is none of a case's", "begin a line with ## Input `table`"),
         (
             "# t\n## Input `ordre`\n|a|\n|-|\n",
             "line 2: the star has no input `ordre`",
@@ -211,6 +215,27 @@ fn mistakes_have_a_place_and_a_hint() {
             "line 11: this is no refused row",
             "every refused row has",
         ),
+        (&format!("# t\n\n```\n\n{fenced}"), "line 3: this ``` fence is never closed", "end it with a line"),
+        (&format!("# t\n```\n```\n{fenced}\n  ~~~~ md\n~~~\n```"), "line 13: this ~~~ fence", "end it with a line"),
+        (&format!("# t\n````\n```\n{fenced}"), "line 2: this ``` fence is never closed", "end it with a line"),
+        (&format!("# t\n```\n``` rust\n{fenced}"), "line 2: this ``` fence is never closed", "end it with a line"),
+        ("\n# t\n\nOnly words.\n", "line 2: the page has no input", "## Input `table`"),
+        ("# t\n## Output `fact_order`\n|note|\n|-|\n", "line 1: the page has no input", "## Input `table`"),
+        (&format!("# t{REFUSED}"), "line 1: the page has no input", "## Input `table`"),
+        (
+            &format!("{order}|order_id|\n|-|\n|1|\n"),
+            "line 3: the page has inputs and expects",
+            "## Output `table` or ##",
+        ),
+        (
+            &format!("{order}|order_id|\n|-|\n|1|\n|2|\n3\n"),
+            "line 9: this would be shown as a row",
+            "leave a blank line",
+        ),
+        (&format!("{order}|order_id|\n|-|\n  2|\n"), "line 7: this would be shown as a row", "leave a blank line"),
+        (&format!("{order}|order_id|\n2\n|-|\n"), "line 6: this would be shown as a row", "leave a blank line"),
+        (&format!("{order}|order_id|\n|-|\n|1|\n\u{a0}\n"), "line 8: this would be shown", "leave a blank line"),
+        (&format!("{order}|order_id|\n|-|\n|1|\n```\n```\n"), "line 8: this would be shown", "leave a blank line"),
     ] {
         let error = Case::parse("page", page, &described(&orders())).unwrap_err();
         assert!(error.to_string().contains(message), "{error}\n{page}");
@@ -218,6 +243,33 @@ fn mistakes_have_a_place_and_a_hint() {
         let told = error.hint().unwrap_or_default();
         assert!(told.contains(hint), "{told}\n{page}");
     }
+}
+
+#[test]
+fn headings_that_would_be_passed_over() {
+    let page = |heading: &str| format!("# t\n\n{heading}\n\n|order_id|\n|-|\n|1|\n{REFUSED}");
+    for heading in [
+        "##Input `order`",
+        "##",
+        "##Prose",
+        " ## Input `order`",
+        "##\tInput `order`",
+        "### Input `order`",
+        "# Input `order`",
+        "#Input`order`",
+        "#### Refused",
+        "## input `order`",
+    ] {
+        let error = Case::parse("page", &page(heading), &described(&orders())).unwrap_err();
+        assert_eq!(error.to_string(), "`page`, line 3: this heading is none of a case's", "{heading}");
+        assert!(error.hint().unwrap().starts_with("begin a line with ## Input `table`"));
+    }
+    for prose in ["### Inputs", "# Output of it", "#", "a ## Input `x`", "`` ` `` and ```code``` in a line", "~~no~~"] {
+        let case = case(&format!("# t\n{prose}\n\n{}", &page("## Input `order`")[4..]), &orders());
+        assert_eq!((case.prose(), case.pushes().count()), (prose, 1));
+    }
+    let case = case(&page("``` md\n##Input\n    ```  \n~~~\n```\n~~~\n\n## Input `order`"), &orders());
+    assert_eq!(case.pushes().count(), 1);
 }
 
 /// Answers what it is told to, whatever is pushed.
@@ -240,7 +292,7 @@ fn refuse(table: &str, push: u32, row: u32) -> Result<Outcome, SubjectError> {
 
 #[test]
 fn answers_that_break_the_description() {
-    let case = case("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n", &orders());
+    let case = case(&format!("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n{REFUSED}"), &orders());
     let run = |told| case.run(&mut Told(told)).map(|answer| answer.refused().len()).map_err(|error| error.to_string());
     assert_eq!(run(|| refuse("order", 0, 0)), Ok(1));
     let broken =
@@ -249,8 +301,8 @@ fn answers_that_break_the_description() {
     assert_eq!(run(|| refuse("order", 0, 1)), broken("it refuses a row that was not pushed"));
     assert_eq!(run(|| Err("lost".into())), Err("`page`: the star failed in finish".to_owned()));
     let everything = everything();
-    let other = star_cases::Case::parse("page", "# t\n## Input `all_types`\n|id|\n|-|\n|1|\n", &described(&everything));
-    let (other, mut session) = (other.unwrap(), Session::new(Box::new(everything)));
+    let other = crate::star::case(&format!("# t\n## Input `all_types`\n|id|\n|-|\n|1|\n{REFUSED}"), &everything);
+    let mut session = Session::new(Box::new(everything));
     let (table, rows): (&str, &RecordBatch) = other.pushes().next().unwrap();
     assert_eq!((table, rows.num_rows()), ("all_types", 1));
     let answer = other.run(&mut session).unwrap();

@@ -6,7 +6,7 @@ use author_kit::Transform;
 use author_kit::arrow_array::{Array, Int32Array, RecordBatch, StringArray, new_null_array};
 use star_cases::{Case, CaseError};
 
-use crate::star::{TYPES, answer, case, described, everything, orders};
+use crate::star::{REFUSED, TYPES, answer, case, described, everything, orders};
 
 /// Cells of every type, each as a page is to spell it.
 const CELLS: [(&str, &[&str]); 15] = [
@@ -81,7 +81,7 @@ fn every_type_comes_back_as_it_was() {
         }
         page.push('\n');
     }
-    let first = case(&page, &everything());
+    let first = case(&format!("{page}{REFUSED}"), &everything());
     let text = rendered(&first, everything());
     let second = case(&text, &everything());
     assert!(second.pushes().eq(first.pushes()), "{text}");
@@ -110,7 +110,7 @@ fn any_text_comes_back() {
     };
     let texts: Vec<String> =
         (0..4_000).map(|_| (0..next(6)).map(|_| parts[next(17) as usize]).collect::<String>()).collect();
-    let empty = case("# t\n## Input `all_types`\n|id|\n|-|\n|1|\n", &everything());
+    let empty = case(&format!("# t\n## Input `all_types`\n|id|\n|-|\n|1|\n{REFUSED}"), &everything());
     let one = empty.pushes().next().unwrap().1.clone();
     let repeated = |column: &Arc<dyn Array>| new_null_array(column.data_type(), texts.len());
     let mut columns: Vec<Arc<dyn Array>> = one.columns().iter().map(repeated).collect();
@@ -131,7 +131,7 @@ fn a_page_of_rows_and_refusals() {
     let page = "# Two  pushes\n\nProse.\n\n## Input `order`\n|order_id|due|colour_id|\n|-|-|-|\n|1|2022-11-03|1|\n\
                 ## Input `order`\n|order_id|due|colour_id|\n|-|-|-|\n|2|None|1|\n\
                 ## Input `colour`\n|colour_id|colour_name|\n|-|-|\n|1|red|\n";
-    let read = case(page, &orders());
+    let read = case(&format!("{page}{REFUSED}"), &orders());
     let text = rendered(&read, orders());
     assert_eq!(
         text,
@@ -183,7 +183,7 @@ Prose.
 
 #[test]
 fn rows_become_a_case_without_columns_the_star_does_not_read() {
-    let orders_only = case("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n", &orders());
+    let orders_only = case(&format!("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n{REFUSED}"), &orders());
     let mut given = inputs(&orders_only);
     let batch = &given[0].1[0];
     let more = batch
@@ -214,13 +214,16 @@ fn rows_become_a_case_without_columns_the_star_does_not_read() {
 
 #[test]
 fn prose_that_would_be_taken_for_something_else() {
-    let read = case("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n", &orders());
+    let read = case(&format!("# t\n## Input `order`\n|order_id|\n|-|\n|1|\n{REFUSED}"), &orders());
     let answer = answer(&read, orders());
     let render = |title: &str, prose: &str| Case::render(title, prose, &inputs(&read), &answer, &described(&orders()));
-    for prose in ["## Input `order`\n\n| order_id |\n|---|\n| 1 |", "```\nopen"] {
+    for prose in ["## Input `order`\n\n| order_id |\n|---|\n| 1 |", "```\nopen", "##Input `order`", "~~~", "## x"] {
         assert!(matches!(render("t", prose), Err(CaseError::Prose)), "{prose}");
     }
     assert!(render("", "").is_err());
+    let none = crate::star::answer(&Case::from_rows("none", &[], &described(&orders())).unwrap(), orders());
+    let nothing = Case::render("t", "", &[], &none, &described(&orders())).unwrap_err();
+    assert!(nothing.to_string().ends_with("the page has no input"), "{nothing}");
     for prose in ["", "```\n## Input `x`\n```\n\n| a | b |", "# Not the title\r\nmore"] {
         assert!(render("t\n## Refused", prose).is_ok(), "{prose}");
     }

@@ -9,6 +9,9 @@ use star_cases::{Answer, Case};
 pub(crate) const MONEY: ColumnType = ColumnType::Decimal { precision: 10, scale: 2 };
 pub(crate) const WIDE: ColumnType = ColumnType::Decimal { precision: 38, scale: 0 };
 
+/// The section of a page that expects that no row is refused, and else nothing.
+pub(crate) const REFUSED: &str = "\n## Refused\n| table | row | column | code |\n|---|---|---|---|\n";
+
 /// Every type of the contract under its name.
 pub(crate) const TYPES: [(&str, ColumnType); 15] = [
     ("int16", Int16),

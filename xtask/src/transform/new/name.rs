@@ -5,8 +5,9 @@ use anyhow::Result;
 use crate::guests::GUESTS;
 use crate::hint::advise;
 
-/// The longest name, in bytes: the warehouse makes longer ones of it, and PostgreSQL keeps 63 bytes.
-const LONGEST: usize = 40;
+/// The longest name, in bytes: the warehouse makes `_totesys_fact_<table>_deletions` of it, and PostgreSQL keeps 63
+/// bytes of that.
+const LONGEST: usize = 63 - "_totesys_fact__deletions".len();
 
 /// What a crate cannot be called in Rust.
 const WORDS: &str = "\
@@ -34,7 +35,9 @@ pub(super) fn check(name: &str, lock: &str) -> Result<()> {
     if name.len() > LONGEST {
         return refuse(
             format!("`{name}` is too long for the name of a star"),
-            "its tables' names are longer still: take 40 characters or fewer",
+            &format!(
+                "`_totesys_fact_<table>_deletions` must have at most 63 bytes: take {LONGEST} characters or fewer"
+            ),
         );
     }
     if WORDS.split(' ').any(|word| word == name) {
@@ -66,7 +69,7 @@ mod tests {
     #[test]
     fn names() {
         let lock = "[[package]]\nname = \"arrow-array\"\nversion = \"60.1.0\"\n";
-        for good in ["a", "design-sales", "margin2", "sales-orders", &"a".repeat(40)] {
+        for good in ["a", "design-sales", "margin2", "sales-orders", &"a".repeat(39)] {
             check(good, lock).unwrap();
         }
         for (bad, problem) in [
@@ -89,6 +92,10 @@ mod tests {
             assert_eq!(error.to_string(), problem);
             assert!(hint::of(&error).is_some());
         }
-        assert!(check(&"a".repeat(41), lock).unwrap_err().to_string().ends_with("is too long for the name of a star"));
+        let error = check(&"a".repeat(40), lock).unwrap_err();
+        assert!(error.to_string().ends_with("is too long for the name of a star"), "{error}");
+        let hint = hint::of(&error).unwrap();
+        assert!(hint.contains("_totesys_fact_<table>_deletions") && hint.contains("take 39 characters"), "{hint}");
+        assert_eq!(format!("_totesys_fact_{}_deletions", table(&"a".repeat(39))).len(), 63);
     }
 }

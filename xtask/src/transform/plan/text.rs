@@ -51,6 +51,9 @@ fn star(star: &StarPlan) -> String {
     }
     let limits: Vec<String> = star.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
     text += &format!("limits      {}\n", limits.join(", "));
+    if let Some(failed) = &star.live_failed {
+        text += &format!("live FAILS  {failed}\n");
+    }
     if let Some(failed) = &star.failed {
         text += &format!("FAILS       {failed}\n");
     }

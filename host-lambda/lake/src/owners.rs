@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::StarEntry;
 use star_contract::Role;
-use totesys_lake::StarEntry;
 
 /// The owner of each shared dimension among `stars`: who owned it before; else who wrote it before, alone; else the
 /// first of `order` that writes it.
-pub(crate) fn owners(
+#[must_use]
+pub fn owners(
     stars: &BTreeMap<String, StarEntry>,
     owned: &BTreeMap<String, String>,
     before: &BTreeMap<String, StarEntry>,
