@@ -120,7 +120,7 @@ impl Pipeline {
     pub async fn explain_file(&self, name: &str, bytes: Bytes) -> Result<FileOrigin, HostError> {
         let unlisted = || HostError::Unlisted { file: name.to_owned() };
         let sha256 = sha256_hex(&bytes);
-        let words = parquet_words(bytes)?;
+        let words = parquet_words(bytes).map_err(|_| unlisted())?;
         let batch = words.get("batch").and_then(|batch| batch.parse().ok()).map(BatchNumber).ok_or_else(unlisted)?;
         let manifest = match self.lake.manifest(batch).await? {
             Some(manifest) => manifest.into_record(),
@@ -138,7 +138,10 @@ impl Pipeline {
                 }
             }
         }
-        let ingested = manifest.tables.values().flat_map(|entry| &entry.files).find(|file| file.sha256 == sha256);
+        // Living keys have files of their own when a table may have lost rows.
+        let keys = manifest.tables.values().filter_map(|entry| entry.keys.as_ref()).flat_map(|keys| &keys.files);
+        let mut ingested = manifest.tables.values().flat_map(|entry| &entry.files).chain(keys);
+        let ingested = ingested.find(|file| file.sha256 == sha256);
         let by = Ingested { batch: batch.0, taken_at: manifest.taken_at.0, catalog: manifest.catalog };
         ingested.map(|file| of_file(file, None, Some(by))).ok_or_else(unlisted)
     }

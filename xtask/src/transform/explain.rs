@@ -51,8 +51,9 @@ async fn file(pipeline: &Pipeline, name: &str) -> Result<FileOrigin> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => match pipeline.stored_file(name).await {
             Ok(bytes) => bytes,
             Err(error) => {
-                return Err(anyhow::Error::new(error)
-                    .context(format!("`{name}` is no file here and none of the lake; a table needs a KEY as well")));
+                let problem =
+                    format!("`{name}` is no file here and none of the lake: {}", host_lambda::sentence(&error));
+                return Err(advise(problem, "name a file by its path or its key; of a table name a row's key as well"));
             }
         },
         Err(error) => return Err(anyhow::Error::new(error).context(format!("`{name}` cannot be read"))),

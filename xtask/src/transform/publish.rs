@@ -44,7 +44,11 @@ pub(crate) async fn publish(settings: Settings, demo: bool, arguments: &Publish)
     } else {
         arguments.files.iter().map(|file| candidate(&publisher, file)).collect::<Result<_>>()?
     };
-    let note = if arguments.note.is_empty() && arguments.bundled { "bundled components" } else { &arguments.note };
+    let note = match arguments.note.as_str() {
+        "" if arguments.bundled => "bundled components",
+        "" => "published",
+        note => note,
+    };
     let before = place.lake.newest_catalog().await?.map(|record| record.into_record());
     let staged = publisher.stage(&place.lake, &candidates, note).await?;
     let pipeline = place.pipeline(quiet())?;
