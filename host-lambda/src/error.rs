@@ -284,7 +284,9 @@ impl HostError {
             Self::RebuildOvertaken { star } => {
                 Some(format!("`cargo xtask transform rebuild --star {star}` begins again with what is live now"))
             }
-            Self::RebuildPending { star } => Some(format!("finish it: `cargo xtask transform rebuild --star {star}`")),
+            Self::RebuildPending { star } => Some(format!(
+                "finish it: `cargo xtask transform rebuild --star {star}`; a warehouse restored from before several rebuilds is filled by `cargo xtask reload` into an empty one"
+            )),
             Self::RebuildGap { latest, .. } => Some(format!("name batch {latest} or an earlier one with --from")),
             Self::NoRebuild { .. } => Some("`cargo xtask transform log` shows what was rebuilt".into()),
             Self::CatalogOvertaken { .. } => Some("look at what is live now, then do it again".into()),

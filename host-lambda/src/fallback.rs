@@ -1,6 +1,6 @@
 //! What is done about a component that fails: it is noted, and where the settings want it the former one comes back.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use totesys_lake::{
     Attempt, BatchNumber, CatalogRecord, Committed, FailureRecord, Micros, StarEntry, StarLedger, owners,
@@ -9,6 +9,16 @@ use totesys_lake::{
 use crate::catalog::Pinned;
 use crate::shadow::{Inputs, Subject};
 use crate::{HostError, Pipeline};
+
+/// What became of going back.
+enum Fallback {
+    /// The former component is live, by this catalog record.
+    Done(u64),
+    /// It would not help, or there is none.
+    Useless,
+    /// Somebody published meanwhile.
+    Overtaken,
+}
 
 impl Pipeline {
     /// Notes the failure for `status`, then goes back to the former component if that may help. Failing at either
@@ -20,26 +30,28 @@ impl Pipeline {
         batch: BatchNumber,
         error: &HostError,
     ) {
-        let first_time = match self.note_failure(pinned, ledger, batch, error).await {
-            Ok(first_time) => first_time,
-            Err(unnoted) => {
-                tracing::warn!(%unnoted, "the failure could not be recorded");
-                false
-            }
-        };
+        if let Err(unnoted) = self.note_failure(pinned, ledger, batch, error).await {
+            tracing::warn!(%unnoted, "the failure could not be recorded");
+        }
         let to_blame = match error {
             HostError::Sandbox(error) => error.is_the_components(),
             _ => true,
         };
-        // A batch that waits fails in every run; once is enough to know that the former component does not help.
-        if !self.automatic_rollback || !first_time || !to_blame {
+        let digest = pinned.entry(ledger.star()).map(|entry| entry.digest.clone()).unwrap_or_default();
+        let tried = (ledger.star().to_owned(), batch.0, digest);
+        // A batch that waits fails in every run; what is known not to help is not tried again by this process.
+        let known = |tried| self.beyond_help.lock().unwrap_or_else(PoisonError::into_inner).contains(tried);
+        if !self.automatic_rollback || !to_blame || known(&tried) {
             return;
         }
         match Box::pin(self.fall_back(pinned, ledger, batch, error)).await {
-            Ok(Some(record)) => {
+            Ok(Fallback::Done(record)) => {
                 tracing::error!(star = ledger.star(), record, "went back to the former component");
             }
-            Ok(None) => {}
+            Ok(Fallback::Overtaken) => {}
+            Ok(Fallback::Useless) => {
+                self.beyond_help.lock().unwrap_or_else(PoisonError::into_inner).insert(tried);
+            }
             Err(kept) => tracing::warn!(%kept, "the former component could not be put back"),
         }
     }
@@ -50,7 +62,7 @@ impl Pipeline {
         ledger: &StarLedger,
         batch: BatchNumber,
         error: &HostError,
-    ) -> Result<bool, HostError> {
+    ) -> Result<(), HostError> {
         let record = FailureRecord {
             batch,
             star: ledger.star().to_owned(),
@@ -59,7 +71,8 @@ impl Pipeline {
             reason: error.to_string(),
             failed_at: Micros::now(),
         };
-        Ok(matches!(self.lake.commit_failure(&record).await?, Committed::Ours))
+        self.lake.commit_failure(&record).await?;
+        Ok(())
     }
 
     /// When this is the first batch of a new component and the former one takes it, the former is put live again. The
@@ -70,20 +83,22 @@ impl Pipeline {
         ledger: &StarLedger,
         batch: BatchNumber,
         error: &HostError,
-    ) -> Result<Option<u64>, HostError> {
+    ) -> Result<Fallback, HostError> {
         let star = ledger.star();
         let failed = pinned.entry(star)?;
-        let Some(last) = self.lake.newest_transformation(ledger).await? else { return Ok(None) };
+        let Some(last) = self.lake.newest_transformation(ledger).await? else { return Ok(Fallback::Useless) };
         let former = self.lake.catalog(last.catalog).await?.map(|record| Pinned { record: record.into_record() });
-        let Some(former) = former.filter(|former| former.record.stars.contains_key(star)) else { return Ok(None) };
+        let Some(former) = former.filter(|former| former.record.stars.contains_key(star)) else {
+            return Ok(Fallback::Useless);
+        };
         let entry = former.entry(star)?;
         if entry.digest == failed.digest || !self.takes(&former, entry, batch).await? {
-            return Ok(None);
+            return Ok(Fallback::Useless);
         }
-        let Some(newest) = self.lake.newest_catalog().await? else { return Ok(None) };
+        let Some(newest) = self.lake.newest_catalog().await? else { return Ok(Fallback::Overtaken) };
         // Somebody may have mended it meanwhile.
         if newest.stars.get(star).is_none_or(|live| live.digest != failed.digest) {
-            return Ok(None);
+            return Ok(Fallback::Overtaken);
         }
         let digest: String = failed.digest.chars().take(12).collect();
         let mut record = CatalogRecord {
@@ -98,12 +113,12 @@ impl Pipeline {
         record.stars.insert(star.to_owned(), entry.clone());
         // Two stars may have gone live together because they changed what they share: one of them cannot go back alone.
         if star_contract::check_together(record.stars.values().map(|entry| &entry.description)).is_err() {
-            return Ok(None);
+            return Ok(Fallback::Useless);
         }
         record.owners = owners(&record.stars, &record.owners, &live, &[star.to_owned()]);
         match self.lake.commit_catalog(&record).await? {
-            Committed::Ours => Ok(Some(record.number)),
-            Committed::Theirs(_) => Ok(None),
+            Committed::Ours => Ok(Fallback::Done(record.number)),
+            Committed::Theirs(_) => Ok(Fallback::Overtaken),
         }
     }
 

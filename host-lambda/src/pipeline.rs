@@ -1,7 +1,8 @@
 //! What the stages share.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use totesys_lake::Lake;
 use totesys_postgres::ConnectionSettings;
@@ -39,6 +40,8 @@ pub struct Pipeline {
     pub(crate) quarantine: QuarantineSettings,
     pub(crate) artefacts: Option<ArtefactFolder>,
     pub(crate) automatic_rollback: bool,
+    /// Star, batch and component that the former component is known not to help.
+    pub(crate) beyond_help: Mutex<BTreeSet<(String, u64, String)>>,
     source: Option<ConnectionSettings>,
     pub(crate) source_options: SourceOptions,
     warehouse: Option<ConnectionSettings>,
@@ -66,6 +69,7 @@ impl Pipeline {
             quarantine: QuarantineSettings::default(),
             artefacts: None,
             automatic_rollback: false,
+            beyond_help: Mutex::default(),
             source: places.source,
             source_options: places.source_options,
             warehouse: places.warehouse,

@@ -6,7 +6,7 @@
 //! generation counts from the catalog record on that names it; then one transaction swaps the tables. Whatever is
 //! interrupted is gone on with by the same call.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use totesys_failpoint as failpoint;
@@ -19,11 +19,12 @@ use crate::catalog::Pinned;
 use crate::load::Recorded;
 use crate::{HostError, Pipeline};
 
-/// How often a swap is tried that meets batches loaded meanwhile.
-const TRIES: u32 = 8;
+/// How long a swap is tried for that batches loaded meanwhile or readers stand in the way of; once the catalog names
+/// the generation, the star waits for it.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(300)];
 
-/// How long is waited before a swap is tried again; each time so much longer.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long is waited before it is tried again.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Whether a swap is only gone through.
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +148,7 @@ impl Pipeline {
     ) -> Result<SwapReport, HostError> {
         let generation = pinned.ledger(star).current();
         let descriptions: Vec<_> = pinned.descriptions().cloned().collect();
-        let mut tried = 1;
+        let until = Instant::now() + PATIENCE[usize::from(matches!(swap, Swap::Done))];
         loop {
             self.transform_again(pinned, star).await?;
             self.fill_shadow(warehouse, stamp, pinned, star).await?;
@@ -157,10 +158,9 @@ impl Pipeline {
                 Swap::Done => warehouse.swap_in(&descriptions, owners, star, generation).await,
             };
             match swapped {
-                Err(error) if tried < TRIES && (error.is_transient() || error.is_behind()) => {
-                    tracing::warn!(tried, %error, "the swap is tried again");
-                    tokio::time::sleep(PAUSE * tried).await;
-                    tried += 1;
+                Err(error) if Instant::now() < until && (error.is_transient() || error.is_behind()) => {
+                    tracing::info!(%error, "the swap is tried again");
+                    tokio::time::sleep(PAUSE).await;
                 }
                 other => return Ok(other?),
             }
@@ -394,13 +394,10 @@ impl Pipeline {
 
 /// Does something again that readers stand in the way of.
 async fn patiently<T>(mut work: impl AsyncFnMut() -> Result<T, WarehouseError>) -> Result<T, WarehouseError> {
-    let mut tried = 1;
+    let until = Instant::now() + PATIENCE[1];
     loop {
         match work().await {
-            Err(error) if tried < TRIES && error.is_transient() => {
-                tokio::time::sleep(PAUSE * tried).await;
-                tried += 1;
-            }
+            Err(error) if Instant::now() < until && error.is_transient() => tokio::time::sleep(PAUSE).await,
             other => return other,
         }
     }

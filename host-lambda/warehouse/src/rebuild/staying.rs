@@ -85,10 +85,14 @@ impl Staying {
                 continue;
             }
             let columns = common_columns(transaction, &old, &new).await?;
-            let delete = format!("DELETE FROM {new} WHERE star = ANY ($1)");
-            let insert = format!("INSERT INTO {new} ({columns}) SELECT {columns} FROM {old} WHERE star = ANY ($1)");
+            // A fact may have gone to another star since: then the loads of the one that stays are none of its rows.
+            let tables: Vec<&String> = self.tables.iter().collect();
+            let kept = if name == "fact_loads" { "AND fact = ANY ($2)" } else { "AND $2::text[] IS NOT NULL" };
+            let delete = format!("DELETE FROM {new} WHERE star = ANY ($1) {kept}");
+            let insert =
+                format!("INSERT INTO {new} ({columns}) SELECT {columns} FROM {old} WHERE star = ANY ($1) {kept}");
             for statement in [delete, insert] {
-                transaction.execute(&statement, &[&self.stars]).await.map_err(doing())?;
+                transaction.execute(&statement, &[&self.stars, &tables]).await.map_err(doing())?;
             }
         }
         Ok(())
