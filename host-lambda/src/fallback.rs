@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use totesys_lake::{
-    Attempt, BatchNumber, CatalogRecord, Committed, FailureRecord, Micros, StarEntry, StarLedger, owners,
-};
+use totesys_lake::{Attempt, BatchNumber, Committed, FailureRecord, Micros, StarEntry, StarLedger, owners};
 
 use crate::catalog::Pinned;
 use crate::shadow::{Inputs, Subject};
@@ -101,21 +99,14 @@ impl Pipeline {
             return Ok(Fallback::Overtaken);
         }
         let digest: String = failed.digest.chars().take(12).collect();
-        let mut record = CatalogRecord {
-            number: newest.number + 1,
-            attempt: Attempt::random()?,
-            previous: Some(newest.sha256().to_owned()),
-            published_at: Micros::now(),
-            note: format!("automatic rollback of {star}: {digest} failed on batch {}: {error}", batch.0),
-            ..newest.into_record()
-        };
-        let live = record.stars.clone();
+        let note = format!("automatic rollback of {star}: {digest} failed on batch {}: {error}", batch.0);
+        let mut record = newest.next(&note)?;
         record.stars.insert(star.to_owned(), entry.clone());
         // Two stars may have gone live together because they changed what they share: one of them cannot go back alone.
         if star_contract::check_together(record.stars.values().map(|entry| &entry.description)).is_err() {
             return Ok(Fallback::Useless);
         }
-        record.owners = owners(&record.stars, &record.owners, &live, &[star.to_owned()]);
+        record.owners = owners(&record.stars, &newest.owners, &newest.stars, &[star.to_owned()]);
         match self.lake.commit_catalog(&record).await? {
             Committed::Ours => Ok(Fallback::Done(record.number)),
             Committed::Theirs(_) => Ok(Fallback::Overtaken),

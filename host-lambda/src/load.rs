@@ -3,6 +3,7 @@
 mod living;
 mod released;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -172,15 +173,16 @@ impl Pipeline {
         let catalog = self.lake.catalog(record.catalog).await?;
         let entry = catalog.as_ref().and_then(|catalog| catalog.stars.get(&record.star));
         let wrote = entry.map(|entry| &entry.description);
-        let mut record = record.clone();
+        let mut record = Cow::Borrowed(record);
         if recorded == Recorded::No {
             // A rebuild makes the tables that are described now; what was loaded into others stays with them.
+            let record = record.to_mut();
             let released = record.released.iter_mut().map(|released| &mut released.outputs);
             for outputs in released.chain([&mut record.outputs]) {
                 outputs.retain(|output| live.output(&output.table).is_some());
             }
         }
-        let record = &record;
+        let record = record.as_ref();
         self.stage_refusals(load, live, wrote, record).await?;
         for output in &record.outputs {
             let (written, live) = described(wrote, live, record, &output.table)?;

@@ -89,7 +89,7 @@ impl Pipeline {
         let behind = warehouse.generation(star).await? < pinned.ledger(star).current();
         let committed = behind && warehouse.loaded(star).await?.is_some();
         if let Some(from) = from.filter(|_| committed)
-            && pinned.ledger(star).generations().last().is_none_or(|last| last.from.0 != from)
+            && pinned.ledger(star).first().0 != from
         {
             return Err(HostError::RebuildOvertaken { star: star.to_owned() });
         }
@@ -124,8 +124,6 @@ impl Pipeline {
             let begun = begun.filter(|begun| begun.generation == rebuild.generation && fits(begun, &pinned, star));
             let begun = begun.ok_or_else(|| HostError::RebuildOvertaken { star: star.to_owned() })?;
             pinned = with_ledger(pinned, &ledger_of(&begun));
-            self.transform_again(&pinned, star).await?;
-            self.fill_shadow(&mut warehouse, &stamp, &pinned, star).await?;
             // Once the catalog names the generation the star waits for the swap: what could refuse it is met before.
             self.swap(&mut warehouse, &stamp, &pinned, star, Swap::Rehearsed).await?;
             failpoint::pass("rebuild:before-catalog");
@@ -230,7 +228,10 @@ impl Pipeline {
         let newest = self.lake.newest_manifest().await?.ok_or(HostError::NothingLoaded)?.batch;
         let (first, latest) = match self.lake.newest_transformation(&base).await? {
             Some(last) => (self.first_transformed(&base, last.batch).await?, last.batch.next()),
-            None => (self.first_known(star, newest).await?, self.first_known(star, newest).await?),
+            None => {
+                let first = self.first_known(star, newest).await?;
+                (first, first)
+            }
         };
         let from = from.unwrap_or(first);
         if from > newest || from.0 == 0 {
@@ -281,9 +282,8 @@ impl Pipeline {
     async fn transform_again(&self, pinned: &Pinned, star: &str) -> Result<(), HostError> {
         let ledger = pinned.ledger(star);
         let Some(newest) = self.lake.newest_manifest().await?.map(|manifest| manifest.batch) else { return Ok(()) };
-        let from = ledger.generations().last().map_or(BatchNumber::FIRST, |generation| generation.from);
         let last = self.lake.newest_transformation(&ledger).await?;
-        let mut next = last.map_or(from, |last| last.batch.next());
+        let mut next = last.map_or(ledger.first(), |last| last.batch.next());
         while next <= newest {
             self.transform_one(pinned, &ledger, next).await?;
             failpoint::pass("rebuild:transformed");
@@ -340,7 +340,7 @@ impl Pipeline {
     ) -> Result<Rebuild, HostError> {
         let (entry, ledger) = (pinned.entry(star)?, pinned.ledger(star));
         let begun = self.lake.newest_rebuild(star).await?.filter(|begun| begun.generation == ledger.current());
-        let from = ledger.generations().last().map_or(BatchNumber::FIRST, |generation| generation.from);
+        let from = ledger.first();
         let newest = self.lake.newest_transformation(&ledger).await?;
         let through = newest.as_ref().map_or(0, |record| record.batch.0);
         let mut refused = 0;
@@ -371,23 +371,13 @@ impl Pipeline {
     /// Appends the record, which must still follow the newest one.
     async fn append(&self, pinned: Pinned, note: String) -> Result<Pinned, HostError> {
         let newest = self.lake.newest_catalog().await?.ok_or(HostError::EmptyCatalog)?;
-        let mut record = CatalogRecord {
-            number: pinned.record.number + 1,
-            attempt: Attempt::random()?,
-            previous: Some(newest.sha256().to_owned()),
-            published_at: Micros::now(),
-            note,
-            ..pinned.record
-        };
-        if newest.number + 1 != record.number {
+        if newest.number != pinned.record.number {
             return Err(HostError::CatalogOvertaken { number: newest.number });
         }
+        let record = CatalogRecord { generations: pinned.record.generations, ..newest.next(&note)? };
         match self.lake.commit_catalog(&record).await? {
             Committed::Ours => Ok(Pinned { record }),
-            Committed::Theirs(theirs) => {
-                record.number = theirs.number;
-                Err(HostError::CatalogOvertaken { number: record.number })
-            }
+            Committed::Theirs(theirs) => Err(HostError::CatalogOvertaken { number: theirs.number }),
         }
     }
 }

@@ -75,6 +75,23 @@ pub struct ArtefactEntry {
     pub public_key: String,
 }
 
+impl Stored<CatalogRecord> {
+    /// The record that follows this one and says the same, until its caller changes what it is for.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn next(&self, note: &str) -> Result<CatalogRecord, LakeError> {
+        Ok(CatalogRecord {
+            number: self.number + 1,
+            attempt: Attempt::random()?,
+            previous: Some(self.sha256().to_owned()),
+            published_at: Micros::now(),
+            note: note.to_owned(),
+            ..self.clone().into_record()
+        })
+    }
+}
+
 impl Record for CatalogRecord {
     const BUCKET: Bucket = Bucket::Code;
 

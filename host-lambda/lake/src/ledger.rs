@@ -41,6 +41,12 @@ impl StarLedger {
         self.generations.last().map_or(0, |generation| generation.number)
     }
 
+    /// The first batch that counts in the current generation.
+    #[must_use]
+    pub fn first(&self) -> BatchNumber {
+        self.generations.last().map_or(BatchNumber::FIRST, |generation| generation.from)
+    }
+
     /// The generations after the first, the newest last.
     #[must_use]
     pub fn generations(&self) -> &[Generation] {

@@ -90,10 +90,7 @@ impl Publisher<'_> {
         }
         let owned = newest.as_ref().map(|record| record.owners.clone()).unwrap_or_default();
         let owners = owners(&stars, &owned, &live, &order);
-        let changed =
-            |star: &String| live.get(star).map(|entry| &entry.digest) != stars.get(star).map(|entry| &entry.digest);
-        let changed = order.iter().filter(|star| changed(star)).cloned().collect();
-        proposal(newest.as_ref(), stars, owners, changed, note)
+        proposal(newest.as_ref(), stars, owners, note)
     }
 
     /// Appends a staged record.
@@ -103,10 +100,12 @@ impl Publisher<'_> {
     pub async fn commit(&self, lake: &Lake, staged: Staged) -> Result<Publication, PublishError> {
         // What was uploaded long ago for a publication that failed may have been collected since.
         for entry in staged.changed.iter().filter_map(|star| staged.record.stars.get(star)) {
+            let mut stored = lake.has_component(&entry.digest).await?;
             for artefact in entry.artefacts.values() {
-                if !lake.has_code(&artefact.key).await? || !lake.has_component(&entry.digest).await? {
-                    return Err(PublishError::Collected { digest: entry.digest.clone() });
-                }
+                stored &= lake.has_code(&artefact.key).await?;
+            }
+            if !stored {
+                return Err(PublishError::Collected { digest: entry.digest.clone() });
             }
         }
         commit(lake, staged).await
@@ -128,11 +127,7 @@ impl Publisher<'_> {
             // Who goes back vouches for what goes live, as who publishes does.
             stars.insert(star.clone(), self.ready(lake, entry, Some(&own)).await?);
         }
-        let changed = |star: &&String| {
-            newest.stars.get(*star).map(|entry| &entry.digest) != target.stars.get(*star).map(|entry| &entry.digest)
-        };
-        let changed = target.stars.keys().filter(changed).cloned().collect();
-        commit(lake, proposal(Some(&newest), stars, target.owners.clone(), changed, note)?).await
+        commit(lake, proposal(Some(&newest), stars, target.owners.clone(), note)?).await
     }
 
     /// Compiles every live component that is not compiled for the engines of this publisher, as after an update of the
@@ -146,7 +141,7 @@ impl Publisher<'_> {
         for (star, entry) in &newest.stars {
             stars.insert(star.clone(), self.ready(lake, entry, None).await?);
         }
-        commit(lake, proposal(Some(&newest), stars, newest.owners.clone(), Vec::new(), note)?).await
+        commit(lake, proposal(Some(&newest), stars, newest.owners.clone(), note)?).await
     }
 
     /// An entry with an artefact for each engine of this publisher, signed by a key if one is demanded; the component
@@ -260,25 +255,32 @@ fn proposal(
     newest: Option<&Stored<CatalogRecord>>,
     stars: BTreeMap<String, StarEntry>,
     owners: BTreeMap<String, String>,
-    changed: Vec<String>,
     note: &str,
 ) -> Result<Staged, PublishError> {
+    let live = newest.map(|record| &record.stars);
+    let is_new = |(star, entry): &(&String, &StarEntry)| {
+        live.and_then(|live| live.get(*star)).is_none_or(|live| live.digest != entry.digest)
+    };
+    let changed = stars.iter().filter(is_new).map(|(star, _)| star.clone()).collect();
     if let Some(live) = newest
         && live.stars == stars
         && live.owners == owners
     {
         return Ok(Staged { record: live.clone().into_record(), changed, is_live: true });
     }
-    let record = CatalogRecord {
-        number: newest.map_or(1, |record| record.number + 1),
-        attempt: Attempt::random()?,
-        previous: newest.map(|record| record.sha256().to_owned()),
-        published_at: Micros::now(),
-        note: note.to_owned(),
-        stars,
-        owners,
-        // Which generation counts is no matter of which component is live.
-        generations: newest.map(|record| record.generations.clone()).unwrap_or_default(),
+    // Which generation counts is no matter of which component is live.
+    let record = match newest {
+        Some(live) => CatalogRecord { stars, owners, ..live.next(note)? },
+        None => CatalogRecord {
+            number: 1,
+            attempt: Attempt::random()?,
+            previous: None,
+            published_at: Micros::now(),
+            note: note.to_owned(),
+            stars,
+            owners,
+            generations: BTreeMap::new(),
+        },
     };
     Ok(Staged { record, changed, is_live: false })
 }

@@ -50,9 +50,8 @@ impl Inputs {
             if inputs.tables.contains_key(&input.table) || !ingested {
                 continue;
             }
-            let held = manifests.iter().take_while(|manifest| manifest.tables.contains_key(&input.table));
-            let held: Vec<Manifest> = held.cloned().collect();
-            let folded = fold(lake, &held, input).await?;
+            let held = manifests.iter().take_while(|manifest| manifest.tables.contains_key(&input.table)).count();
+            let folded = fold(lake, &manifests[..held], input).await?;
             inputs.tables.insert(input.table.clone(), (folded.fragments, folded.rows));
         }
         Ok(inputs)

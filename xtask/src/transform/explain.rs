@@ -1,6 +1,7 @@
 //! `transform explain`: where a file or a row comes from.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -9,7 +10,6 @@ use host_lambda::{FileOrigin, Origin, Pipeline, RowOrigin};
 use serde_json::json;
 use totesys_lake::Micros;
 
-use super::inspect::quiet;
 use crate::arguments::Explain;
 use crate::hint::advise;
 use crate::place::Place;
@@ -17,7 +17,7 @@ use crate::place::Place;
 /// Prints which component and batches made something.
 pub(crate) async fn explain(settings: Settings, demo: bool, arguments: &Explain) -> Result<()> {
     let place = Place::open(settings, demo).await?;
-    let pipeline = place.pipeline(quiet())?;
+    let pipeline = place.pipeline(Arc::new(()))?;
     if arguments.key.is_empty() {
         let origin = file(&pipeline, &arguments.what).await?;
         if arguments.output.json {

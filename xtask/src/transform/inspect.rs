@@ -1,7 +1,5 @@
 //! `transform inspect`: what a component is.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use host_lambda::settings::Settings;
 use serde_json::json;
@@ -91,9 +89,4 @@ fn columns(columns: &[Column]) -> String {
         format!("              {:<30} {}{nullable}\n", column.name, column.column_type)
     };
     columns.iter().map(line).collect()
-}
-
-/// Nothing is shown while components are run.
-pub(super) fn quiet() -> Arc<dyn host_lambda::Observer> {
-    Arc::new(())
 }

@@ -16,7 +16,6 @@ use totesys_publisher::{Candidate, Change, Publisher, changes};
 use totesys_sandbox::{Metering, SandboxError};
 
 use super::candidate;
-use super::inspect::quiet;
 use crate::arguments::Plan;
 use crate::place::{Place, say};
 
@@ -83,7 +82,7 @@ pub(crate) async fn plan(settings: Settings, demo: bool, arguments: &Plan) -> Re
         arguments.files.iter().map(|file| candidate(&publisher, file)).collect::<Result<_>>()?;
     let live = place.lake.newest_catalog().await?.map(|record| record.into_record());
     let proposed = publisher.propose(&place.lake, &candidates).await?;
-    let pipeline = place.pipeline(quiet())?;
+    let pipeline = place.pipeline(Arc::new(()))?;
     let (warehouse, refused) = match pipeline.foresee(&proposed.record).await {
         Ok(steps) => (steps.into_iter().map(|step| format!("{}: {}", step.table, step.what)).collect(), None),
         Err(error @ HostError::Warehouse(_)) if !error.is_transient() => (Vec::new(), Some(error)),

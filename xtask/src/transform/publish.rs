@@ -1,6 +1,7 @@
 //! `transform publish`: components go live.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use host_lambda::settings::Settings;
@@ -10,7 +11,6 @@ use totesys_lake::{CatalogRecord, Lake};
 use totesys_publisher::{Candidate, Staged};
 use totesys_sandbox::Target;
 
-use super::inspect::quiet;
 use super::{candidate, short};
 use crate::arguments::Publish;
 use crate::hint::advise;
@@ -51,7 +51,7 @@ pub(crate) async fn publish(settings: Settings, demo: bool, arguments: &Publish)
     };
     let before = place.lake.newest_catalog().await?.map(|record| record.into_record());
     let staged = publisher.stage(&place.lake, &candidates, note).await?;
-    let pipeline = place.pipeline(quiet())?;
+    let pipeline = place.pipeline(Arc::new(()))?;
     if !staged.is_live {
         pipeline.foresee(&staged.record).await.context("the warehouse cannot follow, so nothing was published")?;
     }

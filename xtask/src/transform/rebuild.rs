@@ -1,6 +1,7 @@
 //! `transform rebuild`: a star computed again.
 
 use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -8,7 +9,6 @@ use host_lambda::Rebuild as Prepared;
 use host_lambda::settings::Settings;
 use serde_json::json;
 
-use super::inspect::quiet;
 use super::short;
 use crate::arguments::Rebuild;
 use crate::hint::advise;
@@ -17,7 +17,7 @@ use crate::place::{Place, say};
 /// Rebuilds, previews, asks and swaps; or accepts, or undoes.
 pub(crate) async fn rebuild(settings: Settings, demo: bool, arguments: &Rebuild) -> Result<()> {
     let place = Place::open(settings, demo).await?;
-    let pipeline = place.pipeline(quiet())?;
+    let pipeline = place.pipeline(Arc::new(()))?;
     let (star, json) = (arguments.star.as_str(), arguments.output.json);
     if arguments.accept {
         let dropped = pipeline.accept_rebuild(star).await?;

@@ -1,19 +1,11 @@
 //! Catalog records as no publisher would write them: whoever may write to the bucket can.
 
-use totesys_lake::{ArtefactEntry, Attempt, CatalogRecord, Committed, Lake, Micros};
+use totesys_lake::{ArtefactEntry, CatalogRecord, Committed, Lake};
 use totesys_sandbox::{ArtifactClaim, PublisherKey};
 
 /// The record that would follow the live one, and differ from it by this.
 pub(crate) async fn next(lake: &Lake, change: impl FnOnce(&mut CatalogRecord)) -> CatalogRecord {
-    let live = lake.newest_catalog().await.unwrap().unwrap();
-    let mut record = CatalogRecord {
-        number: live.number + 1,
-        attempt: Attempt::random().unwrap(),
-        previous: Some(live.sha256().to_owned()),
-        published_at: Micros::now(),
-        note: "by hand".to_owned(),
-        ..live.into_record()
-    };
+    let mut record = lake.newest_catalog().await.unwrap().unwrap().next("by hand").unwrap();
     change(&mut record);
     record
 }
