@@ -9,7 +9,7 @@ use totesys_sandbox::{ArtifactClaim, Digest, EngineKey, Loaded, Signature, Verif
 
 use crate::{HostError, Pipeline};
 
-/// The newest catalog record as it was when the run began.
+/// A catalog record that all stages of a run go by: the newest as it was when the run began.
 pub(crate) struct Pinned {
     pub(crate) record: CatalogRecord,
 }
@@ -40,6 +40,12 @@ impl Pipeline {
     /// Pins the newest catalog record.
     pub(crate) async fn pin(&self) -> Result<Pinned, HostError> {
         let record = self.lake.newest_catalog().await?.ok_or(HostError::EmptyCatalog)?;
+        Ok(Pinned { record: record.into_record() })
+    }
+
+    /// Pins the catalog record of a number, which need not be the newest any more.
+    pub(crate) async fn pin_number(&self, number: u64) -> Result<Pinned, HostError> {
+        let record = self.lake.catalog(number).await?.ok_or(HostError::UnknownCatalog { number })?;
         Ok(Pinned { record: record.into_record() })
     }
 

@@ -3,6 +3,7 @@
 use totesys_lake::LakeError;
 use totesys_postgres::ConnectionError;
 use totesys_sandbox::SandboxError;
+use totesys_secrets::SecretError;
 use totesys_source::SourceError;
 use totesys_warehouse::WarehouseError;
 
@@ -18,6 +19,9 @@ pub enum HostError {
     /// A database's address cannot be used.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    /// A database's address is a secret that cannot be read.
+    #[error(transparent)]
+    Secret(Box<SecretError>),
     /// The source cannot be read.
     #[error("source: {0}")]
     Source(#[source] Box<SourceError>),
@@ -33,6 +37,12 @@ pub enum HostError {
     /// Nothing was published yet.
     #[error("no component is live: the catalog is empty")]
     EmptyCatalog,
+    /// The catalog record that a request names is not there.
+    #[error("there is no catalog record {number}")]
+    UnknownCatalog {
+        /// The record's number.
+        number: u64,
+    },
     /// The live component was not compiled for this engine.
     #[error("star `{star}`: the live component is not compiled for this engine ({engine})")]
     NotCompiled {
@@ -155,6 +165,42 @@ pub enum HostError {
         /// The batch.
         batch: u64,
     },
+    /// What chunks have read of a table does not make a whole.
+    #[error(
+        "table `{table}` is read in chunks and is not what it was when they were planned ({reason}); what was read counts for nothing"
+    )]
+    TableMoved {
+        /// The table.
+        table: String,
+        /// What is different: lower-case words with hyphens.
+        reason: &'static str,
+    },
+    /// A chunk or an end was asked of a backfill that is none any more.
+    #[error("no backfill `{plan}` is under way")]
+    NoBackfill {
+        /// What was asked for.
+        plan: String,
+    },
+    /// A backfill has fewer chunks.
+    #[error("backfill `{plan}` has {chunks} chunks, from 0 on, and none of number {chunk}")]
+    NoChunk {
+        /// The backfill.
+        plan: String,
+        /// What was asked for.
+        chunk: u32,
+        /// How many there are.
+        chunks: u32,
+    },
+    /// A backfill cannot be finished yet.
+    #[error("backfill `{plan}` has read {read} of its {chunks} chunks")]
+    ChunksMissing {
+        /// The backfill.
+        plan: String,
+        /// How many were read.
+        read: u32,
+        /// How many there are.
+        chunks: u32,
+    },
     /// A batch lacks a table that a star reads.
     #[error("batch {batch} holds no table `{table}`, which star `{star}` reads")]
     TableNotIngested {
@@ -261,11 +307,13 @@ impl HostError {
         match self {
             Self::Settings(error) => error.hint(),
             Self::Connection(error) => error.hint(),
+            Self::Secret(error) => error.hint(),
             Self::Source(error) => error.hint(),
             Self::Lake(error) => error.hint(),
             Self::Sandbox(error) => error.hint(),
             Self::Warehouse(error) => error.hint(),
             Self::EmptyCatalog => Some("`cargo xtask run` publishes the bundled components first".into()),
+            Self::UnknownCatalog { .. } => Some("an execution goes by the record that its extraction names".into()),
             Self::NotCompiled { .. } => Some("publish the components again with this version of the program".into()),
             Self::MalformedCatalog { .. } => Some("publish the components again; the former record stays as it is".into()),
             Self::OtherSource { .. } => {
@@ -293,6 +341,12 @@ impl HostError {
             Self::Unlisted { .. } => Some(
                 "it was altered, belongs to another lake, or was left by an attempt that came to nothing".into(),
             ),
+            Self::TableMoved { .. } => Some(
+                "the next extraction plans the backfill anew; keep VACUUM FULL, CLUSTER and changes of the table's shape away from it".into(),
+            ),
+            Self::NoBackfill { .. } => Some("it was finished, came to nothing or took too long; the next extraction plans another where one is needed".into()),
+            Self::NoChunk { .. } => Some("the extraction that planned the backfill said how many there are".into()),
+            Self::ChunksMissing { .. } => Some("read the others first; those that were read stay".into()),
             Self::Overtaken { .. } => Some("nothing is lost: the next run sees what this one saw".into()),
             Self::TableNotIngested { .. } | Self::NoManifest { .. } | Self::NoCatalogRecord { .. } => {
                 Some("the lake lost objects, or belongs to another version of the components".into())
@@ -317,11 +371,35 @@ impl HostError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
+            Self::Secret(error) => error.is_transient(),
             Self::Source(error) => error.is_transient(),
             Self::Lake(error) => error.is_transient(),
             Self::Warehouse(error) => error.is_transient(),
             _ => false,
         }
+    }
+
+    /// Whether a database refused the role or its password: the password may have been changed meanwhile.
+    #[must_use]
+    pub fn is_refused_login(&self) -> bool {
+        let error = match self {
+            Self::Source(error) => match &**error {
+                SourceError::Connection(error) => error,
+                _ => return false,
+            },
+            Self::Warehouse(error) => match &**error {
+                WarehouseError::Connect(error) => error,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        matches!(error, ConnectionError::WrongPassword { .. })
+    }
+}
+
+impl From<SecretError> for HostError {
+    fn from(error: SecretError) -> Self {
+        Self::Secret(Box::new(error))
     }
 }
 

@@ -121,7 +121,13 @@ impl Pipeline {
         let unlisted = || HostError::Unlisted { file: name.to_owned() };
         let sha256 = sha256_hex(&bytes);
         let words = parquet_words(bytes).map_err(|_| unlisted())?;
-        let batch = words.get("batch").and_then(|batch| batch.parse().ok()).map(BatchNumber).ok_or_else(unlisted)?;
+        let number = |name: &str| words.get(name).and_then(|number| number.parse().ok());
+        let batch = match (words.get("backfill"), number("chunk")) {
+            // The file of a chunk was written before its batch had a number.
+            (Some(plan), Some(chunk)) => self.batch_of_chunk(plan, chunk).await?,
+            _ => words.get("batch").and_then(|batch| batch.parse().ok()).map(BatchNumber),
+        };
+        let batch = batch.ok_or_else(unlisted)?;
         let manifest = match self.lake.manifest(batch).await? {
             Some(manifest) => manifest.into_record(),
             None => return Err(unlisted()),

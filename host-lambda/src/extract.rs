@@ -1,5 +1,6 @@
 //! The first stage: what changed in the source, as Parquet and a manifest.
 
+mod backfill;
 mod drift;
 mod full;
 mod ingest;
@@ -9,6 +10,7 @@ mod redescribed;
 mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -17,8 +19,8 @@ use serde::Serialize;
 use star_contract::Delivery;
 use totesys_failpoint as failpoint;
 use totesys_lake::{
-    Attempt, BatchNumber, Committed, ExtractionRecord, Manifest, Micros, OpenRows, PreviousManifest, Replay,
-    SourceIdentity, Stored, TableCounts, TableEntry, TroubleRecord,
+    Attempt, BatchNumber, ChunkedTable, Committed, ExtractionRecord, Manifest, Micros, OpenRows, PreviousManifest,
+    Replay, SourceIdentity, Stored, TableCounts, TableEntry, TroubleRecord,
 };
 use totesys_source::{Baseline, KeySums, KeyTally, Portion, ReadMode, SourceSnapshot, TableRequest};
 use tracing::{Instrument, info_span};
@@ -29,6 +31,7 @@ use crate::{HostError, Pipeline, tables};
 use ingest::{Ingested, Reading};
 use unreadable::Unreadable;
 
+pub use backfill::{ChunkExtraction, Chunks, FinishedBackfill};
 pub use full::Full;
 
 /// What an extraction came to.
@@ -50,6 +53,24 @@ pub enum Extraction {
         after: Option<u64>,
         /// When the snapshot was taken, in microseconds since 1970.
         taken_at: i64,
+    },
+    /// Tables are too large to be read at once. They are read by [`Pipeline::extract_chunk`], once for each number
+    /// from 0, and made into batches by [`Pipeline::finish_backfill`].
+    Backfill {
+        /// The backfill's name.
+        plan: String,
+        /// How many chunks there are.
+        chunks: u32,
+    },
+    /// Chunks of a backfill that was planned before are still to be read, or its batches to be made. Nothing else is
+    /// extracted meanwhile.
+    BackfillUnderWay {
+        /// The backfill's name.
+        plan: String,
+        /// How many chunks there are.
+        chunks: u32,
+        /// How many of them were read.
+        read: u32,
     },
 }
 
@@ -101,6 +122,10 @@ impl Pipeline {
 
     async fn extract_batch(&self, pinned: &Pinned, replay: Option<&Replay>) -> Result<Extraction, HostError> {
         let started_at = Micros::now();
+        let backfill = match self.backfill_under_way().await? {
+            ControlFlow::Break(under_way) => return Ok(under_way),
+            ControlFlow::Continue(next) => next,
+        };
         let requests = tables::requested(pinned.descriptions())?;
         let previous = self.lake.newest_manifest().await?;
         let before = previous.as_ref().map(baseline).transpose()?;
@@ -127,23 +152,29 @@ impl Pipeline {
             snapshot.close().await?;
             return self.note_check(&found, previous.as_deref(), attempt, (started_at, taken_at), drift).await;
         }
+        let chunked = self.to_be_chunked(&snapshot, pinned, &requests, &modes).await?;
+        let (large, requests): (Vec<_>, Vec<_>) = requests.iter().partition(|request| is_chunked(&chunked, request));
         let refused_parts = AtomicU32::new(0);
         let context = Context {
             pipeline: self,
             snapshot: &snapshot,
             attempt: &attempt,
             batch,
+            files: FilesOf::Batch,
             unreadable: &unreadable,
             refused_parts: &refused_parts,
         };
-        let read = requests.iter().map(|request| {
+        let opened = large.into_iter().map(|request| (request.table.clone(), context.opened(request)));
+        let opened: Vec<_> = opened.collect();
+        let read = requests.into_iter().map(|request| {
             let mode = modes.get(&request.table).cloned().unwrap_or(ReadMode::Whole { reason: "not-decided" });
             context.table(request, mode, previous.as_deref(), before.as_ref())
         });
         let read = try_join_all(read).await?;
         snapshot.close().await?;
 
-        if replay.is_none() && previous.is_some() && !read.iter().any(|table| table.entry.changed) {
+        let nothing_new = opened.is_empty() && !read.iter().any(|table| table.entry.changed);
+        if replay.is_none() && previous.is_some() && nothing_new {
             return self.note_check(&found, previous.as_deref(), attempt, (started_at, taken_at), drift).await;
         }
 
@@ -152,7 +183,7 @@ impl Pipeline {
             batch,
             lake_id,
             attempt,
-            baseline: remember(found, before.as_ref(), &read)
+            baseline: remember(found, before.as_ref(), &read, &chunked)
                 .map_err(|source| HostError::Baseline { batch: batch.0, source })?,
             taken_at,
             catalog: pinned.record.number,
@@ -163,8 +194,11 @@ impl Pipeline {
             quarantine: read.iter().flat_map(|table| &table.ingested.refused).map(|open| open.file.clone()).collect(),
             unreadable: still_unreadable(unreadable, &read),
             replay: replay.cloned(),
-            tables: read.iter().map(|table| (table.name.clone(), table.entry.clone())).collect(),
+            tables: read.iter().map(|table| (table.name.clone(), table.entry.clone())).chain(opened).collect(),
         };
+        if !chunked.is_empty() {
+            return self.plan_backfill(backfill, manifest, chunked).await;
+        }
         failpoint::pass("extract:before-manifest");
         if let Committed::Theirs(_) = self.lake.commit_manifest(&manifest).await? {
             return Err(HostError::Overtaken { batch: batch.0 });
@@ -236,6 +270,10 @@ impl Pipeline {
     }
 }
 
+fn is_chunked(chunked: &[ChunkedTable], request: &TableRequest) -> bool {
+    chunked.iter().any(|chunked| chunked.table == request.table)
+}
+
 fn baseline(manifest: &Stored<Manifest>) -> Result<Baseline, HostError> {
     serde_json::from_value(manifest.baseline.clone())
         .map_err(|source| HostError::Baseline { batch: manifest.batch.0, source })
@@ -268,6 +306,7 @@ fn remember(
     found: Baseline,
     before: Option<&Baseline>,
     read: &[TableRead],
+    chunked: &[ChunkedTable],
 ) -> Result<serde_json::Value, serde_json::Error> {
     let recent: BTreeSet<u32> = read.iter().flat_map(|table| table.ingested.recent_xids.iter().copied()).collect();
     let mut baseline = found.with_delivered(before, recent);
@@ -278,6 +317,9 @@ fn remember(
         if let Some(keys) = table.keys {
             baseline = baseline.with_keys(&table.name, keys);
         }
+    }
+    for ChunkedTable { table, .. } in chunked {
+        baseline = baseline.with_partial(table, true);
     }
     serde_json::to_value(baseline)
 }
@@ -320,11 +362,22 @@ struct Context<'a> {
     pipeline: &'a Pipeline,
     snapshot: &'a SourceSnapshot,
     attempt: &'a Attempt,
+    /// The batch; of a chunk's rows the first one of its backfill, until they have one of their own.
     batch: BatchNumber,
+    files: FilesOf<'a>,
     /// What earlier batches left unreadable.
     unreadable: &'a Unreadable,
     /// How many files of refused rows there are.
     refused_parts: &'a AtomicU32,
+}
+
+/// What the files belong to that are written.
+#[derive(Debug, Clone, Copy)]
+enum FilesOf<'a> {
+    /// The batch being made.
+    Batch,
+    /// A chunk of a backfill, which will be a batch of a number nobody knows yet.
+    Chunk { plan: &'a Attempt, number: u32 },
 }
 
 impl Context<'_> {
@@ -419,6 +472,7 @@ impl Context<'_> {
             files: ingested.files.clone(),
             refused: ingested.refused_rows(),
             keys: None,
+            backfill: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use totesys_warehouse::{Begun, LedgerRow, Load, LoadReport, StarBatch, Warehouse
 use tracing::{Instrument, info_span};
 
 use crate::catalog::Pinned;
+use crate::pace::Pace;
 use crate::{HostError, Pipeline, Stage};
 
 /// Rows read from a file at a time.
@@ -51,7 +52,7 @@ impl Pipeline {
     pub async fn load(&self, star: &str) -> Result<Vec<StarLoad>, HostError> {
         let pinned = self.pin().await?;
         match self.prepared_warehouse(&pinned).await? {
-            Some(mut warehouse) => self.load_star(&mut warehouse, &pinned, star).await,
+            Some(mut warehouse) => self.load_star(&mut warehouse, &pinned, star, &mut Pace::until(None)).await,
             None => Ok(Vec::new()),
         }
     }
@@ -71,6 +72,7 @@ impl Pipeline {
         warehouse: &mut Warehouse,
         pinned: &Pinned,
         star: &str,
+        pace: &mut Pace,
     ) -> Result<Vec<StarLoad>, HostError> {
         let Some(newest) = self.lake.newest_transformation(pinned.ledger(star)).await?.map(|record| record.batch)
         else {
@@ -85,7 +87,7 @@ impl Pipeline {
             None => self.first_transformed(&pinned.ledger(star), newest).await?,
         };
         let mut done = Vec::new();
-        while next <= newest {
+        while next <= newest && pace.allows_another() {
             done.extend(self.load_one(warehouse, pinned, &pinned.ledger(star), next, Recorded::Yes).await?);
             next = next.next();
         }

@@ -12,7 +12,7 @@ use totesys_warehouse::{LakeStamp, Warehouse, WarehouseOptions};
 
 use crate::artefacts::ArtefactFolder;
 use crate::settings::QuarantineSettings;
-use crate::{Full, HostError, Observer, Retries};
+use crate::{Chunks, Full, HostError, Observer, Retries};
 
 /// Where a pipeline reads and writes. A stage that does not touch a database needs no settings for it.
 #[derive(Clone)]
@@ -37,6 +37,7 @@ pub struct Pipeline {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) retries: Retries,
     pub(crate) full: Full,
+    pub(crate) chunks: Option<Chunks>,
     pub(crate) quarantine: QuarantineSettings,
     pub(crate) artefacts: Option<ArtefactFolder>,
     pub(crate) automatic_rollback: bool,
@@ -66,6 +67,7 @@ impl Pipeline {
             observer,
             retries: Retries::default(),
             full: Full::No,
+            chunks: None,
             quarantine: QuarantineSettings::default(),
             artefacts: None,
             automatic_rollback: false,
@@ -106,6 +108,13 @@ impl Pipeline {
     #[must_use]
     pub fn with_full(self, full: Full) -> Self {
         Self { full, ..self }
+    }
+
+    /// The same, reading tables of more than so many bytes of pages in chunks of so many bytes, where all of such a
+    /// table is to be read. Off unless it is asked for; [`Chunks::DEFAULT_BYTES`] is a good size.
+    #[must_use]
+    pub fn with_chunks(self, above_bytes: u64, chunk_bytes: u64) -> Self {
+        Self { chunks: Some(Chunks { above_bytes, chunk_bytes }), ..self }
     }
 
     pub(crate) fn source(&self) -> Result<&ConnectionSettings, HostError> {

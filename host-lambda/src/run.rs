@@ -5,6 +5,7 @@ use totesys_lake::Replay;
 use totesys_warehouse::Warehouse;
 
 use crate::catalog::Pinned;
+use crate::pace::Pace;
 use crate::{Extraction, HostError, Pipeline, StarLoad, StarTransformation};
 
 /// What a run did.
@@ -56,21 +57,42 @@ impl Pipeline {
 
     async fn run_pinned(&self, pinned: &Pinned, replay: Option<&Replay>) -> Result<RunReport, HostError> {
         let extraction = self.retries.run("extract", async || self.extract_pinned(pinned, replay).await).await?;
+        if let Extraction::Backfill { plan, chunks } | Extraction::BackfillUnderWay { plan, chunks, .. } = &extraction {
+            Box::pin(self.backfill_in_turn(plan, *chunks)).await?;
+        }
         let mut report = RunReport { extraction, transformations: vec![], loads: vec![], failures: vec![] };
         for star in pinned.stars() {
-            match self.retries.run("transform", async || self.transform_pinned(pinned, star).await).await {
+            match self
+                .retries
+                .run("transform", async || self.transform_pinned(pinned, star, Pace::until(None)).await)
+                .await
+            {
                 Ok(done) => report.transformations.extend(done),
-                Err(error) => report.fail(star, error),
+                Err(error) => report.failures.push(StarFailure::of(star, error)),
             }
         }
-        let mut warehouse = None;
-        for star in pinned.stars() {
-            match self.retries.run("load", async || self.load_over(&mut warehouse, pinned, star).await).await {
-                Ok(done) => report.loads.extend(done),
-                Err(error) => report.fail(star, error),
-            }
-        }
+        let (loads, failures) = self.load_each(&mut None, pinned, &pinned.stars(), Pace::until(None)).await;
+        report.loads = loads;
+        report.failures.extend(failures);
         Ok(report)
+    }
+
+    /// Lets stars catch up over one connection to the warehouse; one that fails does not hold up those after it.
+    pub(crate) async fn load_each(
+        &self,
+        connected: &mut Option<Warehouse>,
+        pinned: &Pinned,
+        stars: &[&str],
+        mut pace: Pace,
+    ) -> (Vec<StarLoad>, Vec<StarFailure>) {
+        let (mut loads, mut failures) = (Vec::new(), Vec::new());
+        for star in stars {
+            match self.retries.run("load", async || self.load_over(connected, pinned, star, &mut pace).await).await {
+                Ok(done) => loads.extend(done),
+                Err(error) => failures.push(StarFailure::of(star, error)),
+            }
+        }
+        (loads, failures)
     }
 
     /// Loads a star over the connection there is, or a new one; after a failure its state is unknown and it goes.
@@ -79,21 +101,22 @@ impl Pipeline {
         connected: &mut Option<Warehouse>,
         pinned: &Pinned,
         star: &str,
+        pace: &mut Pace,
     ) -> Result<Vec<StarLoad>, HostError> {
         let warehouse = match connected.take() {
             Some(warehouse) => Some(warehouse),
             None => self.prepared_warehouse(pinned).await?,
         };
         let Some(mut warehouse) = warehouse else { return Ok(Vec::new()) };
-        let done = self.load_star(&mut warehouse, pinned, star).await?;
+        let done = self.load_star(&mut warehouse, pinned, star, pace).await?;
         *connected = Some(warehouse);
         Ok(done)
     }
 }
 
-impl RunReport {
-    fn fail(&mut self, star: &str, error: HostError) {
+impl StarFailure {
+    fn of(star: &str, error: HostError) -> Self {
         tracing::error!(star, %error, "star failed; its batches wait");
-        self.failures.push(StarFailure { star: star.to_owned(), error });
+        Self { star: star.to_owned(), error }
     }
 }

@@ -148,7 +148,7 @@ impl Pipeline {
         let mut manifests = vec![newest.into_record()];
         loop {
             for manifest in &manifests {
-                lacking.retain(|table| manifest.tables.get(*table).is_some_and(|entry| !entry.whole));
+                lacking.retain(|table| manifest.tables.get(*table).is_some_and(|entry| !entry.begins_anew()));
             }
             let Some(oldest) = manifests.last().map(|manifest| manifest.batch.0) else { break };
             if oldest == 1 || (lacking.is_empty() && manifests.len() >= at_least) {

@@ -167,12 +167,12 @@ impl Pipeline {
             until: gap.until.0,
             reason: gap.reason.clone(),
         });
-        let current_at = current_at(&names, &loaded, newest, check);
+        let current_at = current_at(names.iter().map(|star| up_to(&loaded, star)), newest, check);
         Ok(Status {
             newest_batch: newest.map(|(batch, _)| batch),
             newest_batch_at: newest.map(|(_, taken_at)| taken_at.0),
             newest_check_at: check.map(|(_, taken_at)| taken_at.0),
-            lag_seconds: current_at.map(|at| (Micros::now().0 - at.0).max(0) / 1_000_000),
+            lag_seconds: current_at.map(seconds_since),
             lag_limit_seconds: LAG_LIMIT_SECONDS,
             trouble: trouble.map(|trouble| Trouble { at: trouble.at.0, reason: trouble.reason.clone() }),
             gaps: gaps.collect(),
@@ -193,54 +193,51 @@ impl Pipeline {
     }
 }
 
+/// How far a star is loaded: its newest batch in the warehouse and when that batch's snapshot was taken.
+pub(crate) type LoadedUpTo = (u64, Micros);
+
+/// How far a star is loaded, by the warehouse's ledger.
+pub(crate) fn up_to(ledger: &[LedgerRow], star: &str) -> Option<LoadedUpTo> {
+    ledger.iter().find(|row| row.star == star).map(|row| (row.batch, Micros(row.snapshot_micros)))
+}
+
 /// The snapshot time of the newest batch, or later check, up to which every star is loaded.
-fn current_at(
-    stars: &[&str],
-    loaded: &[LedgerRow],
-    newest: Option<(u64, Micros)>,
+pub(crate) fn current_at(
+    stars: impl Iterator<Item = Option<LoadedUpTo>>,
+    newest: Option<LoadedUpTo>,
     check: Option<(Option<u64>, Micros)>,
 ) -> Option<Micros> {
-    let rows: Option<Vec<&LedgerRow>> = stars.iter().map(|star| loaded.iter().find(|row| row.star == *star)).collect();
-    let behind = rows?.into_iter().min_by_key(|row| row.batch)?;
+    let loaded: Option<Vec<LoadedUpTo>> = stars.collect();
+    let (batch, at_batch) = loaded?.into_iter().min_by_key(|(batch, _)| *batch)?;
     let (newest_batch, _) = newest?;
-    let at_batch = Micros(behind.snapshot_micros);
     match check {
-        Some((after, taken_at)) if behind.batch == newest_batch && after == Some(newest_batch) => {
-            Some(taken_at.max(at_batch))
-        }
+        Some((after, taken_at)) if batch == newest_batch && after == Some(newest_batch) => Some(taken_at.max(at_batch)),
         _ => Some(at_batch),
     }
+}
+
+/// The whole seconds since a time, none if it has not come yet.
+pub(crate) fn seconds_since(at: Micros) -> i64 {
+    (Micros::now().0 - at.0).max(0) / 1_000_000
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(star: &str, batch: u64) -> LedgerRow {
-        LedgerRow {
-            star: star.into(),
-            batch,
-            snapshot_micros: i64::try_from(batch * 100).unwrap(),
-            component_digest: String::new(),
-            loaded_micros: 0,
-            attempt: String::new(),
-            report: Default::default(),
-        }
-    }
-
     #[test]
     fn the_star_furthest_behind_decides() {
+        let at = |batch: u64| Some((batch, Micros(i64::try_from(batch * 100).unwrap())));
         let newest = Some((3, Micros(300)));
         let check = Some((Some(3), Micros(350)));
-        let stars = ["a", "b"];
-        for (loaded, check, expected) in [
-            (vec![row("a", 3), row("b", 3)], check, Some(350)),
-            (vec![row("a", 3), row("b", 3)], None, Some(300)),
-            (vec![row("a", 3), row("b", 3)], Some((Some(2), Micros(250))), Some(300)),
-            (vec![row("a", 3), row("b", 1)], check, Some(100)),
-            (vec![row("a", 3)], check, None),
+        for (stars, check, expected) in [
+            ([at(3), at(3)], check, Some(350)),
+            ([at(3), at(3)], None, Some(300)),
+            ([at(3), at(3)], Some((Some(2), Micros(250))), Some(300)),
+            ([at(3), at(1)], check, Some(100)),
+            ([at(3), None], check, None),
         ] {
-            assert_eq!(current_at(&stars, &loaded, newest, check).map(|at| at.0), expected);
+            assert_eq!(current_at(stars.into_iter(), newest, check).map(|at| at.0), expected);
         }
     }
 }

@@ -20,6 +20,7 @@ use totesys_sandbox::Usage;
 use tracing::{Instrument, info_span};
 
 use crate::catalog::Pinned;
+use crate::pace::Pace;
 use crate::{HostError, Pipeline};
 
 use flow::{Flow, Produced};
@@ -41,6 +42,8 @@ pub struct StarTransformation {
     pub offered: u64,
     /// Those of them that were taken.
     pub released: u64,
+    /// The most memory the component's instance had, in bytes; 0 when it did not have to run.
+    pub memory_bytes: u64,
 }
 
 impl Pipeline {
@@ -50,13 +53,14 @@ impl Pipeline {
     /// When the component, its artefact or the lake fails; the batch waits.
     pub async fn transform(&self, star: &str) -> Result<Vec<StarTransformation>, HostError> {
         let pinned = self.pin().await?;
-        self.transform_pinned(&pinned, star).await
+        self.transform_pinned(&pinned, star, Pace::until(None)).await
     }
 
     pub(crate) async fn transform_pinned(
         &self,
         pinned: &Pinned,
         star: &str,
+        mut pace: Pace,
     ) -> Result<Vec<StarTransformation>, HostError> {
         let Some(newest) = self.lake.newest_manifest().await?.map(|manifest| manifest.batch) else {
             return Ok(Vec::new());
@@ -64,7 +68,7 @@ impl Pipeline {
         let mut done = Vec::new();
         let ledger = pinned.ledger(star);
         let mut next = self.first_untransformed(pinned, star, newest).await?;
-        while next <= newest {
+        while next <= newest && pace.allows_another() {
             let outcome = self.transform_one(pinned, &ledger, next).await;
             if let Err(error @ (HostError::Sandbox(_) | HostError::TooManyRefused { .. })) = &outcome {
                 self.component_failed(pinned, &ledger, next, error).await;
@@ -207,6 +211,7 @@ impl Pipeline {
         };
         failpoint::pass("transform:recorded");
         let open = record.open_rows();
+        let memory_bytes = record.used.as_ref().map_or(0, |used| used.memory_bytes);
         let rows: BTreeMap<_, _> = record.outputs.iter().map(|output| (output.table.clone(), output.rows)).collect();
         tracing::info!(rows = rows.values().sum::<u64>(), refused = record.refused, open, "batch transformed");
         Ok(StarTransformation {
@@ -217,6 +222,7 @@ impl Pipeline {
             open,
             offered: queue.offered_rows,
             released: record.released_rows,
+            memory_bytes,
         })
     }
 }

@@ -51,6 +51,9 @@ pub struct ChildRun {
     /// A star to rebuild instead of running.
     #[serde(default)]
     pub rebuild: Option<String>,
+    /// Tables with more bytes of pages are read in chunks of so many.
+    #[serde(default)]
+    pub chunk_bytes: Option<u64>,
 }
 
 impl ChildRun {
@@ -66,6 +69,7 @@ impl ChildRun {
             retries: false,
             trace: false,
             rebuild: None,
+            chunk_bytes: None,
         }
     }
 
@@ -124,7 +128,10 @@ impl ChildRun {
             publishers: vec![key.public()],
         };
         let retries = if self.retries { Retries::default() } else { Retries::NONE };
-        let pipeline = Pipeline::new(lake, places, Limits::default(), Arc::new(()))?.with_retries(retries);
+        let mut pipeline = Pipeline::new(lake, places, Limits::default(), Arc::new(()))?.with_retries(retries);
+        if let Some(bytes) = self.chunk_bytes {
+            pipeline = pipeline.with_chunks(bytes, bytes);
+        }
         if let Some(star) = &self.rebuild {
             let rebuilt = Box::pin(pipeline.rebuild(star, None)).await?;
             Box::pin(pipeline.swap_rebuild(&rebuilt)).await?;

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio_postgres::SimpleQueryMessage;
 use totesys_postgres::{Connection, ConnectionSettings, quote_identifier};
 
 /// The environment variable with the URL of a server on which tests may create databases.
 const SERVER: &str = "TOTESYS_TEST_SERVER";
+
+/// Rows as text, NULL as `None`.
+pub type Rows = Vec<Vec<Option<String>>>;
 
 /// A database with a unique name; dropped with this value.
 #[derive(Debug)]
@@ -86,6 +90,30 @@ impl TestDatabase {
     /// When there is none to be had.
     pub async fn connect(&self) -> Connection {
         connect(&self.settings).await
+    }
+
+    /// What a query gives, as text.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn rows(&self, query: &str) -> Rows {
+        let connection = self.connect().await;
+        let messages = connection.simple_query(query).await.unwrap_or_else(|error| panic!("{error:?}\n{query}"));
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
+            }
+            _ => None,
+        });
+        rows.collect()
+    }
+
+    /// The same of a warehouse, its schema before all others.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn warehouse_rows(&self, query: &str) -> Rows {
+        self.rows(&format!("SET search_path = totesys; {query}")).await
     }
 
     /// Every table and view of the warehouse's schemas with its rows as sorted text, less the columns named.

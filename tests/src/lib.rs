@@ -7,10 +7,11 @@ mod lake;
 pub mod planted;
 mod portion;
 mod totesys;
+pub mod truth;
 
 pub use child::{ChildLake, ChildRun};
 pub use components::{STARS, component, picky, publisher, rebuilt, test_publisher, trusted, trusted_bytes};
-pub use database::TestDatabase;
+pub use database::{Rows, TestDatabase};
 pub use lake::{LocalLake, resealed};
 pub use portion::read_portion;
-pub use totesys::{Data, Rows, Totesys, filled_source, snapshot_folder};
+pub use totesys::{Data, Totesys, filled_source, snapshot_folder};

@@ -7,8 +7,7 @@ use std::time::Duration;
 use futures_util::SinkExt;
 use host_lambda::{Full, Pipeline, Places, RunReport};
 use tokio::sync::Mutex;
-use tokio_postgres::SimpleQueryMessage;
-use totesys_lake::{Bucket, FileEntry, Lake};
+use totesys_lake::{Bucket, FileEntry, Lake, LakeSettings};
 use totesys_postgres::quote_identifier;
 use totesys_publisher::{Publication, Publisher};
 use totesys_sandbox::{Limits, StarLimits};
@@ -16,7 +15,7 @@ use totesys_simulate::{SCHEMA, TABLES};
 use totesys_source::SourceOptions;
 use totesys_warehouse::WarehouseOptions;
 
-use crate::{LocalLake, STARS, TestDatabase, component, publisher, test_publisher};
+use crate::{LocalLake, Rows, STARS, TestDatabase, component, publisher, test_publisher};
 
 /// What the source holds at first.
 #[derive(Clone, Copy)]
@@ -28,9 +27,6 @@ pub enum Data {
     /// The real snapshot.
     Snapshot,
 }
-
-/// Rows as text, NULL as `None`.
-pub type Rows = Vec<Vec<Option<String>>>;
 
 /// A pipeline with everything it needs.
 pub struct Totesys {
@@ -157,6 +153,12 @@ impl Totesys {
         paths[0].strip_prefix(&root).expect("it lies in the bucket").to_string_lossy().into_owned()
     }
 
+    /// What another opener of the lake says.
+    #[must_use]
+    pub fn lake_settings(&self) -> LakeSettings {
+        self.local.settings()
+    }
+
     /// The plain file behind an object of the lake, for tests that damage it.
     #[must_use]
     pub fn file_of(&self, bucket: Bucket, key: &str) -> PathBuf {
@@ -192,7 +194,7 @@ impl Totesys {
     /// # Panics
     /// When the query fails.
     pub async fn warehouse_rows(&self, query: &str) -> Rows {
-        rows(&self.warehouse, &format!("SET search_path = totesys; {query}")).await
+        self.warehouse.warehouse_rows(query).await
     }
 
     /// Rows of the source, as text.
@@ -200,7 +202,7 @@ impl Totesys {
     /// # Panics
     /// When the query fails.
     pub async fn source_rows(&self, query: &str) -> Rows {
-        rows(&self.source, query).await
+        self.source.rows(query).await
     }
 
     /// One number of the warehouse.
@@ -277,16 +279,6 @@ async fn filled(source: TestDatabase, data: Data) -> TestDatabase {
 #[must_use]
 pub fn snapshot_folder() -> Option<PathBuf> {
     std::env::var_os("TOTESYS_TEST_SNAPSHOT").map(PathBuf::from)
-}
-
-async fn rows(database: &TestDatabase, query: &str) -> Rows {
-    let connection = database.connect().await;
-    let messages = connection.simple_query(query).await.unwrap_or_else(|error| panic!("{error:?}\n{query}"));
-    let rows = messages.into_iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
-        _ => None,
-    });
-    rows.collect()
 }
 
 async fn fill(source: &TestDatabase, folder: &Path) {

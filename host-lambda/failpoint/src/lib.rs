@@ -32,6 +32,19 @@ pub const ALL: &[&str] = &[
 pub const REBUILD: &[&str] =
     &["rebuild:begun", "rebuild:transformed", "rebuild:loaded", "rebuild:before-catalog", "rebuild:cataloged"];
 
+/// The places between the steps of a backfill.
+pub const BACKFILL: &[&str] = &[
+    "backfill:planned",
+    "backfill:chunk-begun",
+    "backfill:chunk-read",
+    "backfill:chunk-recorded",
+    "backfill:checked",
+    "backfill:manifest-written",
+    "backfill:recorded",
+    "backfill:before-end",
+    "backfill:ended",
+];
+
 /// Where a call can be made to fail instead.
 pub const FAILING: &[&str] = &["s3:put"];
 
@@ -100,7 +113,8 @@ mod armed {
     }
 
     pub(super) fn pass(name: &'static str) {
-        debug_assert!(super::ALL.iter().chain(super::REBUILD).any(|known| *known == name), "{name} is not in the list");
+        let mut known = super::ALL.iter().chain(super::REBUILD).chain(super::BACKFILL);
+        debug_assert!(known.any(|known| *known == name), "{name} is not in the list");
         match due(name) {
             Some("kill") => kill(),
             Some(action) => {

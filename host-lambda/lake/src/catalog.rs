@@ -230,12 +230,12 @@ impl Lake {
         component.or_else(|| key.strip_prefix(keys::ARTEFACTS)?.split('/').next())
     }
 
-    /// Deletes a stored component or artefact. Nothing else in a lake is ever deleted.
+    /// Deletes a stored component, artefact, package or template. Nothing else in a lake is ever deleted.
     ///
     /// # Errors
-    /// When the key is none of [`Lake::code`], or S3 refuses.
+    /// When the key is none of [`Lake::code`] and [`Lake::packages`], or S3 refuses.
     pub async fn delete_code(&self, key: &str) -> Result<(), LakeError> {
-        if Self::component_of(key).is_none() {
+        if Self::component_of(key).is_none() && !keys::is_package(key) && !keys::is_template(key) {
             return Err(LakeError::Key { key: key.to_owned() });
         }
         self.delete(Bucket::Code, key).await

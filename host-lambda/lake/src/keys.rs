@@ -11,6 +11,10 @@ pub(crate) const CHECKS: &str = "checks/";
 
 /// Extractions that could not be made, by time.
 pub(crate) const TROUBLES: &str = "troubles/";
+/// Plans of backfills, newest first.
+pub(crate) const BACKFILLS: &str = "backfills/";
+/// How backfills ended.
+pub(crate) const BACKFILL_ENDS: &str = "backfill-ends/";
 /// Catalog records, newest first.
 pub(crate) const CATALOG: &str = "catalog/";
 /// What stars did, star by star.
@@ -34,6 +38,28 @@ pub fn ingested(table: &str, batch: BatchNumber, attempt: &Attempt, part: u32) -
 /// Where the ingested files of a table and batch lie.
 pub(crate) fn ingested_prefix(table: &str, batch: BatchNumber) -> String {
     format!("data/{}/batch={:020}/", segment(table), batch.0)
+}
+
+/// A Parquet file of a chunk of a backfill, which does not know its batch yet.
+#[must_use]
+pub fn chunk_file(table: &str, plan: &Attempt, chunk: u32, attempt: &Attempt, part: u32) -> String {
+    format!("{}{chunk:010}-{attempt}-{part:05}.parquet", chunk_prefix(table, plan))
+}
+
+/// Where the files of a table's chunks lie.
+pub(crate) fn chunk_prefix(table: &str, plan: &Attempt) -> String {
+    format!("data/{}/backfill={plan}/", segment(table))
+}
+
+/// Where the records of a backfill's chunks lie.
+pub(crate) fn chunks(plan: &Attempt) -> String {
+    format!("backfill-chunks/{plan}/")
+}
+
+/// Rows of a chunk of a backfill that could not be decoded, as JSON lines.
+#[must_use]
+pub fn chunk_quarantine(stage: &str, plan: &Attempt, chunk: u32, attempt: &Attempt, part: u32) -> String {
+    format!("{QUARANTINE}{}/backfill={plan}/{chunk:010}-{attempt}-{part:05}.jsonl", segment(stage))
 }
 
 /// Rows that a stage or star refused, as JSON lines; `writer` tells writers apart: an attempt, or
@@ -148,6 +174,38 @@ pub(crate) const COMPONENTS: &str = "components/";
 /// Compiled components.
 pub(crate) const ARTEFACTS: &str = "artefacts/";
 
+/// The functions' packages.
+pub(crate) const PACKAGES: &str = "functions/";
+/// Templates of stacks.
+pub(crate) const TEMPLATES: &str = "templates/";
+/// Records of deployments, newest first.
+pub(crate) const DEPLOYMENTS: &str = "deployments/";
+
+/// A package of the functions, by its SHA-256.
+pub(crate) fn package(sha256: &str) -> String {
+    format!("{PACKAGES}{}.zip", segment(sha256))
+}
+
+/// A stack's template, by its SHA-256.
+pub(crate) fn template(sha256: &str) -> String {
+    format!("{TEMPLATES}{}.json", segment(sha256))
+}
+
+/// Whether a key is a package's.
+pub(crate) fn is_package(key: &str) -> bool {
+    is_named_by_digest(key, PACKAGES, ".zip")
+}
+
+/// Whether a key is a template's.
+pub(crate) fn is_template(key: &str) -> bool {
+    is_named_by_digest(key, TEMPLATES, ".json")
+}
+
+fn is_named_by_digest(key: &str, prefix: &str, suffix: &str) -> bool {
+    let digest = key.strip_prefix(prefix).and_then(|name| name.strip_suffix(suffix));
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
 /// A portable component.
 pub(crate) fn component(digest: &str) -> String {
     format!("{COMPONENTS}{}.wasm", segment(digest))
@@ -189,6 +247,7 @@ mod tests {
         let attempt = Attempt::random().unwrap();
         for table in ["sales_order", "Order Details", "../x", ".", "a/b", "Straße", "a=b"] {
             check(&ingested(table, BatchNumber(7), &attempt, 0)).unwrap();
+            check(&chunk_file(table, &attempt, 7, &attempt, 0)).unwrap();
         }
         assert_eq!(segment("Order Details"), "Order=20Details");
         assert_eq!(segment("a=20b"), "a=3D20b");
@@ -228,6 +287,15 @@ mod tests {
             rebuilt.unwrap(),
             "parquets/dim_date/day=2024-08-22/00000000000000000003-sales-abababababababab-generation7-00002.parquet"
         );
+        let digest = "0f".repeat(32);
+        assert_eq!(package(&digest), format!("functions/{digest}.zip"));
+        assert_eq!(template(&digest), format!("templates/{digest}.json"));
+        assert!(is_package(&package(&digest)) && is_template(&template(&digest)));
+        for other in
+            ["functions/x.zip", "functions/", "templates/../x.json", &package(&digest[1..]), &component(&digest)]
+        {
+            assert!(!is_package(other) && !is_template(other), "{other}");
+        }
         assert_eq!(transformations("sales", 0), "stars/sales/");
         assert_eq!(transformations("sales", 7), "generations/sales/00000000000000000007/");
         assert!(inverted(2) < inverted(1) && inverted(10) < inverted(9));

@@ -5,6 +5,7 @@
 //! recognises its own object; a listed file is checked against length and checksum whenever it is
 //! read. Records carry a `format` number, and their 64-bit numbers are strings.
 
+mod backfill;
 mod batch_number;
 mod bucket;
 mod catalog;
@@ -23,6 +24,7 @@ mod micros;
 mod number_text;
 mod open_rows;
 mod owners;
+mod package;
 mod parquet_encoding;
 mod parquet_read;
 mod parquet_write;
@@ -33,6 +35,7 @@ mod stop;
 mod store;
 mod transformation;
 
+pub use backfill::{BackfillEnd, BackfillPart, BackfillRecord, ChunkPlace, ChunkProgress, ChunkRecord, ChunkedTable};
 pub use batch_number::BatchNumber;
 pub use bucket::{Bucket, BucketNames};
 pub use catalog::{ArtefactEntry, CatalogRecord, StarEntry};
@@ -48,6 +51,7 @@ pub use manifest::{Gap, KeySet, Manifest, PreviousManifest, Replay, TableEntry};
 pub use micros::Micros;
 pub use open_rows::{OpenRow, OpenRows, OpenRun, runs};
 pub use owners::owners;
+pub use package::DeploymentRecord;
 pub use parquet_read::{parquet_words, read_parquet};
 pub use parquet_write::{DEFAULT_PART_BYTES, ParquetRoller, Part, PartSpec};
 pub use rebuild::RebuildRecord;

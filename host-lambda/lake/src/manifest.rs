@@ -8,7 +8,8 @@ use star_contract::{Column, Delivery};
 use crate::file::{check_files, is_quarantine};
 use crate::record::Record;
 use crate::{
-    Attempt, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, Stored, keys, number_text,
+    Attempt, BackfillPart, BatchNumber, Bucket, Committed, FileEntry, Lake, LakeError, Micros, OpenRows, Stored, keys,
+    number_text,
 };
 
 /// What one extraction saw, under one database snapshot.
@@ -103,6 +104,25 @@ pub struct TableEntry {
     /// Every key the table has, when some may have gone since the batch before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeySet>,
+    /// Set when the table was read in chunks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<BackfillPart>,
+}
+
+impl TableEntry {
+    /// Whether nothing of older batches counts: the files hold the whole table, or chunks bring all of it from here on.
+    #[must_use]
+    pub fn begins_anew(&self) -> bool {
+        self.whole || self.backfill.as_ref().is_some_and(|part| part.chunk.is_none())
+    }
+
+    /// Where its files lie.
+    fn prefix(&self, table: &str) -> String {
+        match &self.backfill {
+            Some(BackfillPart { plan, chunk: Some(_) }) => keys::chunk_prefix(table, plan),
+            _ => keys::ingested_prefix(table, self.from_batch),
+        }
+    }
 }
 
 /// The keys of all rows of a table.
@@ -143,7 +163,7 @@ impl Record for Manifest {
             {
                 return Err("points at files of a batch that cannot have written them");
             }
-            let prefix = keys::ingested_prefix(table, entry.from_batch);
+            let prefix = entry.prefix(table);
             check_files(&entry.files, table, &prefix, entry.rows)?;
             if let Some(set) = &entry.keys {
                 check_files(&set.files, table, &prefix, set.rows)?;

@@ -53,6 +53,9 @@ pub struct TableShape {
     /// Its keys, where they were summed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeySums>,
+    /// Whether only part of the table was read, by a backfill that has not brought all of it: the next batch starts over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 impl Baseline {
@@ -108,6 +111,17 @@ impl Baseline {
     }
 }
 
+impl Baseline {
+    /// This baseline, saying of a table whether only part of it was read.
+    #[must_use]
+    pub fn with_partial(mut self, table: &str, partial: bool) -> Self {
+        if let Some(shape) = self.tables.get_mut(table) {
+            shape.partial = partial;
+        }
+        self
+    }
+}
+
 impl TableShape {
     /// Whether rows of the one look like rows of the other.
     pub(crate) fn fits(&self, other: &Self) -> bool {
@@ -158,6 +172,7 @@ pub(crate) mod tests {
                     columns: vec![("a".into(), "integer".into())],
                     rows: None,
                     keys: None,
+                    partial: false,
                 },
             )]),
             all_tables: None,

@@ -13,6 +13,7 @@ mod keys;
 mod mode;
 mod read;
 mod session;
+mod size;
 mod snapshot;
 mod survey;
 
@@ -22,5 +23,6 @@ pub use error::SourceError;
 pub use keys::{KeySums, KeyTally};
 pub use mode::{ReadMode, decide};
 pub use read::{PageRange, Portion, PortionRead};
-pub use snapshot::{SourceOptions, SourceSnapshot, TableRequest};
+pub use size::TableSize;
+pub use snapshot::{SnapshotOrder, SourceOptions, SourceSnapshot, TableRequest};
 pub use survey::{Count, Survey};

@@ -73,6 +73,7 @@ pub fn decide(current: &Baseline, previous: Option<&Baseline>) -> Result<BTreeMa
     let modes = current.tables.iter().map(|(table, shape)| {
         let mode = match previous.tables.get(table) {
             None => ReadMode::Whole { reason: "new-table" },
+            Some(before) if before.partial => ReadMode::Whole { reason: "partly-read" },
             Some(before) if !shape.fits(before) => ReadMode::Whole { reason: "table-changed-shape" },
             Some(_) => ReadMode::Since { xmin: previous.xmin, delivered: previous.delivered.clone() },
         };
@@ -109,6 +110,8 @@ mod tests {
         };
         for (previous, expected) in [
             (None, "first-batch"),
+            (Some(base().with_partial("design", true)), "partly-read"),
+            (Some(base().with_partial("design", true).with_partial("design", false)), "since"),
             (Some(base()), "since"),
             (Some(Baseline { system_identifier: 1, ..base() }), "other-server"),
             (Some(Baseline { database_oid: 1, ..base() }), "other-database"),

@@ -61,25 +61,6 @@ pub enum Portion {
 }
 
 impl SourceSnapshot {
-    /// The ranges in which a table is read, which together hold every row once.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub async fn ranges(&self, table: &str) -> Result<Vec<PageRange>, SourceError> {
-        let source = self.table(table)?;
-        if !source.has_ranges {
-            return Ok(vec![PageRange::ALL]);
-        }
-        let lease = self.sessions.lease().await?;
-        let size = "SELECT pg_relation_size($1::oid), current_setting('block_size')::int8";
-        let row = lease.client().query_one(size, &[&source.oid]).await.map_err(refused(table, "measure"))?;
-        lease.give_back();
-        let (bytes, page): (i64, i64) = (row.get(0), row.get(1));
-        let ranges = page_ranges(bytes.cast_unsigned(), page.cast_unsigned().max(1), self.range_bytes);
-        tracing::debug!(table, ranges = ranges.len(), "ranges");
-        Ok(ranges)
-    }
-
     /// Reads one portion and sends its batches. Several portions may be read at once: each takes a connection of
     /// its own, and waits while all are in use.
     ///
@@ -160,40 +141,12 @@ pub(crate) fn refused(table: &str, doing: &'static str) -> impl Fn(tokio_postgre
     move |error| SourceError::Table { doing, table: table.to_owned(), source: error.into() }
 }
 
-fn page_ranges(bytes: u64, page: u64, range_bytes: u64) -> Vec<PageRange> {
-    let pages = u32::try_from(bytes / page).unwrap_or(u32::MAX);
-    let step = u32::try_from((range_bytes / page).max(1)).unwrap_or(u32::MAX);
-    let mut ranges = Vec::new();
-    let mut first = 0;
-    while pages.saturating_sub(first) > step {
-        ranges.push(PageRange { first, end: Some(first + step) });
-        first += step;
-    }
-    // What was added since the size was taken is invisible, but cannot be missed either.
-    ranges.push(PageRange { first, end: None });
-    ranges
-}
-
 #[cfg(test)]
 mod tests {
     use star_contract::{Column, ColumnType};
 
     use super::*;
     use crate::keys::KeyExpressions;
-
-    #[test]
-    fn ranges_follow_one_another_and_the_last_is_open() {
-        let range = |first, end| PageRange { first, end };
-        for (bytes, range_bytes, expected) in [
-            (0, 100, vec![PageRange::ALL]),
-            (8192, 8192, vec![PageRange::ALL]),
-            (3 * 8192, 8192, vec![range(0, Some(1)), range(1, Some(2)), range(2, None)]),
-            (5 * 8192, 2 * 8192, vec![range(0, Some(2)), range(2, Some(4)), range(4, None)]),
-            (3 * 8192, 1, vec![range(0, Some(1)), range(1, Some(2)), range(2, None)]),
-        ] {
-            assert_eq!(page_ranges(bytes, 8192, range_bytes), expected);
-        }
-    }
 
     #[test]
     fn conditions_are_joined() {

@@ -82,6 +82,17 @@ pub struct SourceSnapshot {
     taken_at: i64,
 }
 
+/// Which of two snapshots of one server is the later one: of versions that each of them shows, the later one shows the
+/// newer. The server's clock does not say so, because time passes between a snapshot and the statement that asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SnapshotOrder {
+    /// No transaction from this one on had ended.
+    pub xmax: u64,
+    /// Of those before it, how many were under way: they become fewer as long as `xmax` stays. Counted downwards, so
+    /// that later is greater.
+    pub under_way: std::cmp::Reverse<u64>,
+}
+
 impl std::fmt::Debug for SourceSnapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SourceSnapshot")
@@ -180,6 +191,14 @@ impl SourceSnapshot {
         self.taken_at
     }
 
+    /// The snapshot's place among others of the server. A replica does not say what is under way, so that snapshots
+    /// between which only older transactions ended look alike there.
+    #[must_use]
+    pub fn order(&self) -> SnapshotOrder {
+        let under_way = std::cmp::Reverse(self.window.in_progress.len() as u64);
+        SnapshotOrder { xmax: self.baseline.xmax, under_way }
+    }
+
     /// The columns of a table's batches: the described ones in their order, then the table's others. Empty for
     /// a table that was not requested.
     #[must_use]
@@ -216,5 +235,5 @@ impl SourceSnapshot {
 
 fn shape(oid: u32, partitions: Vec<u32>, columns: &[IngestedColumn]) -> TableShape {
     let columns = columns.iter().map(|column| (column.column.name.clone(), column.source_type.clone())).collect();
-    TableShape { oid, partitions, columns, rows: None, keys: None }
+    TableShape { oid, partitions, columns, rows: None, keys: None, partial: false }
 }

@@ -1,6 +1,6 @@
 //! One table from the source into Parquet parts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -9,11 +9,13 @@ use arrow_array::RecordBatch;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use totesys_failpoint as failpoint;
-use totesys_lake::{Bucket, DEFAULT_PART_BYTES, FileEntry, OpenRows, ParquetRoller, Part, PartSpec, keys};
+use totesys_lake::{
+    Attempt, BatchNumber, Bucket, DEFAULT_PART_BYTES, FileEntry, OpenRows, ParquetRoller, Part, PartSpec, keys,
+};
 use totesys_source::{KeyTally, Portion, PortionRead, ReadMode};
 
-use super::Context;
 use super::keys::of_refused as keys_of_refused;
+use super::{Context, FilesOf};
 use crate::{HostError, Stage};
 
 /// Batches that may wait between the reader and the writer of a range.
@@ -53,7 +55,40 @@ impl Ingested {
     }
 }
 
+/// How files are named, and what they say of themselves.
+struct Names {
+    attempt: Attempt,
+    batch: BatchNumber,
+    chunk: Option<(Attempt, u32)>,
+}
+
+impl Names {
+    fn key(&self, table: &str, part: u32) -> String {
+        match &self.chunk {
+            None => keys::ingested(table, self.batch, &self.attempt, part),
+            Some((plan, chunk)) => keys::chunk_file(table, plan, *chunk, &self.attempt, part),
+        }
+    }
+
+    fn metadata(&self) -> BTreeMap<String, String> {
+        match &self.chunk {
+            None => BTreeMap::from([("batch".to_owned(), self.batch.0.to_string())]),
+            Some((plan, chunk)) => {
+                BTreeMap::from([("backfill".to_owned(), plan.to_string()), ("chunk".to_owned(), chunk.to_string())])
+            }
+        }
+    }
+}
+
 impl Context<'_> {
+    fn names(&self) -> Names {
+        let chunk = match self.files {
+            FilesOf::Batch => None,
+            FilesOf::Chunk { plan, number } => Some((plan.clone(), number)),
+        };
+        Names { attempt: self.attempt.clone(), batch: self.batch, chunk }
+    }
+
     /// Reads as many portions at once as there are connections; their files stand in the order of the portions.
     pub(super) async fn ingest(&self, reading: Reading<'_>) -> Result<Ingested, HostError> {
         let read = reading.portions.iter().map(|portion| self.portion(&reading, portion));
@@ -70,7 +105,7 @@ impl Context<'_> {
             all.keys.absorb(&portion.keys);
             all.keys_unknown |= portion.keys_unknown;
         }
-        if let ReadMode::Whole { reason } = reading.mode {
+        if let (ReadMode::Whole { reason }, FilesOf::Batch) = (reading.mode, self.files) {
             tracing::info!(table = reading.table, rows = all.rows, reason, "whole table read");
         }
         Ok(all)
@@ -111,7 +146,7 @@ impl Context<'_> {
         };
         let (key, mut tally, parts) = (reading.key.map(str::to_owned), reading.tally, Arc::clone(&reading.parts));
         let (lake, observer) = (Arc::clone(&self.pipeline.lake), Arc::clone(&self.pipeline.observer));
-        let (table, attempt, batch) = (table.to_owned(), self.attempt.clone(), self.batch);
+        let (table, names) = (table.to_owned(), self.names());
         let runtime = Handle::current();
         let watch = match portion {
             // Keys alone say nothing of whether their rows can be read.
@@ -119,12 +154,11 @@ impl Context<'_> {
             Portion::Range(_) | Portion::Rows(_) => self.unreadable.watch(&table),
         };
         move || {
-            let metadata = [("batch".to_owned(), batch.0.to_string())].into();
-            let spec = PartSpec { keys: Vec::new(), metadata };
+            let spec = PartSpec { keys: Vec::new(), metadata: names.metadata() };
             let mut roller = ParquetRoller::new(&columns, spec, DEFAULT_PART_BYTES);
             let mut files = Vec::new();
             let mut store = |part: Part| -> Result<(), HostError> {
-                let key = keys::ingested(&table, batch, &attempt, parts.fetch_add(1, Ordering::Relaxed));
+                let key = names.key(&table, parts.fetch_add(1, Ordering::Relaxed));
                 observer.passed(Stage::Extract, &table, 0, part.bytes.len() as u64);
                 files.push(runtime.block_on(lake.put_part(Bucket::Ingestion, key, &table, part))?);
                 failpoint::pass("extract:part-stored");

@@ -13,7 +13,7 @@ use totesys_lake::{Bucket, Manifest, OpenRow, OpenRows, keys, runs};
 use totesys_postgres::RefusedValue;
 use totesys_source::TableRequest;
 
-use super::Context;
+use super::{Context, FilesOf};
 use crate::quarantine::{self, FILE_BYTES};
 use crate::row_key::{self, RowKeys};
 use crate::{HostError, Pipeline};
@@ -22,6 +22,7 @@ use crate::{HostError, Pipeline};
 const STAGE: &str = "extract";
 
 /// The rows of earlier batches that could not be read.
+#[derive(Default)]
 pub(super) struct Unreadable {
     open: Vec<OpenRows>,
     /// By table.
@@ -140,7 +141,10 @@ impl Context<'_> {
 
     async fn store_unreadable(&self, table: &str, lines: String, rows: Vec<OpenRow>) -> Result<OpenRows, HostError> {
         let part = self.refused_parts.fetch_add(1, Ordering::Relaxed);
-        let key = keys::quarantine(STAGE, self.batch, self.attempt.as_str(), part);
+        let key = match self.files {
+            FilesOf::Batch => keys::quarantine(STAGE, self.batch, self.attempt.as_str(), part),
+            FilesOf::Chunk { plan, number } => keys::chunk_quarantine(STAGE, plan, number, self.attempt, part),
+        };
         let file = self.pipeline.lake.put_lines(Bucket::Ingestion, key, STAGE, Bytes::from(lines)).await?;
         failpoint::pass("extract:quarantine-stored");
         let observed_at = totesys_lake::Micros(self.snapshot.taken_at());

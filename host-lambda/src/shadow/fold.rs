@@ -124,7 +124,7 @@ fn entries<'a>(manifests: &'a [Manifest], table: &str) -> Result<Vec<&'a TableEn
         if entry.changed || entry.whole {
             entries.push(entry);
         }
-        if entry.whole || manifest.batch <= BatchNumber::FIRST {
+        if entry.begins_anew() || manifest.batch <= BatchNumber::FIRST {
             return Ok(entries);
         }
         next = Some(manifest.batch.0 - 1);

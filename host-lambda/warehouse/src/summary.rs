@@ -59,6 +59,24 @@ pub(crate) async fn read(
 }
 
 impl Warehouse {
+    /// The highest record id that any batch of any fact was given; none before the first fact.
+    ///
+    /// # Errors
+    /// When the ledger of ids cannot be read.
+    pub async fn highest_record_id(&self) -> Result<Option<i32>, WarehouseError> {
+        let query = format!("SELECT max(last_id) FROM {}", self.places().side("fact_loads"));
+        let row = self.connection().query_one(&query, &[]).await;
+        Ok(row.map_err(while_doing("reading the ledger of ids", "fact_loads"))?.get(0))
+    }
+
+    /// The newest loaded batch of each star that ever loaded one, by star.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn loaded_by_all(&self) -> Result<Vec<LedgerRow>, WarehouseError> {
+        ledger::newest_of_all(&**self.connection(), self.places()).await
+    }
+
     /// The rows of a table, of a fact all versions; none when there is no such table.
     ///
     /// # Errors

@@ -81,7 +81,9 @@ async fn work(pipeline: &Pipeline, stage: &str, star: &str) -> Result<Value> {
 
 fn extracted(extraction: &Extraction) -> Value {
     match extraction {
-        Extraction::NothingNew { .. } => json!({ "rows": 0, "bytes": 0 }),
+        Extraction::NothingNew { .. } | Extraction::Backfill { .. } | Extraction::BackfillUnderWay { .. } => {
+            json!({ "rows": 0, "bytes": 0 })
+        }
         Extraction::Batch { tables, .. } => json!({
             "rows": tables.values().map(|table| table.rows).sum::<u64>(),
             "bytes": tables.values().map(|table| table.bytes).sum::<u64>(),

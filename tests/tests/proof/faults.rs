@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use totesys_failpoint::{ALL, FAILING, REBUILD};
+use totesys_failpoint::{ALL, BACKFILL, FAILING, REBUILD};
 
 use world::{Ended, World};
 
@@ -88,9 +88,10 @@ async fn rebuild_killed_at(failpoint: &'static str, expected: Arc<world::State>)
 fn the_list_of_failpoints_is_what_the_code_has() {
     let mut found = BTreeSet::new();
     visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-lambda"), &mut found);
-    let listed: BTreeSet<String> = ALL.iter().chain(REBUILD).chain(FAILING).map(|name| (*name).to_owned()).collect();
+    let lists = [ALL, REBUILD, BACKFILL, FAILING];
+    let listed: BTreeSet<String> = lists.iter().copied().flatten().map(|name| (*name).to_owned()).collect();
     assert_eq!(found, listed);
-    assert_eq!(listed.len(), ALL.len() + REBUILD.len() + FAILING.len(), "a name stands twice");
+    assert_eq!(listed.len(), lists.iter().map(|list| list.len()).sum::<usize>(), "a name stands twice");
 }
 
 fn visit(folder: &Path, found: &mut BTreeSet<String>) {

@@ -3,6 +3,7 @@
 mod damage;
 mod local_server;
 mod objects;
+mod packages;
 mod parquet;
 mod records;
 mod untrusted;

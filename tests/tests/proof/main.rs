@@ -1,6 +1,8 @@
 //! Proofs across crates, each through the real thing.
 
 mod access;
+mod agreement;
+mod backfill;
 mod changes;
 mod codec;
 mod connection;
@@ -15,6 +17,7 @@ mod fuzz_corpus;
 mod hostile_names;
 mod invariants;
 mod lake;
+mod lambda;
 mod languages;
 mod messages;
 mod outside;

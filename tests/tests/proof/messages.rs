@@ -12,6 +12,7 @@ use totesys_lake::LakeError;
 use totesys_postgres::{CodecError, Connection, ConnectionError, ConnectionSettings, PostgresError};
 use totesys_publisher::CompileError;
 use totesys_sandbox::SandboxError;
+use totesys_secrets::SecretError;
 use totesys_source::SourceError;
 use totesys_warehouse::WarehouseError;
 
@@ -62,6 +63,7 @@ mod lake;
 mod postgres;
 mod publisher;
 mod sandbox;
+mod secrets;
 mod simulate;
 mod source;
 mod warehouse;
@@ -115,6 +117,7 @@ fn is_ours(cause: &(dyn Error + 'static)) -> bool {
         || is_a::<LakeError>(cause)
         || is_a::<PostgresError>(cause)
         || is_a::<SandboxError>(cause)
+        || is_a::<SecretError>(cause)
         || is_a::<SourceError>(cause)
         || is_a::<WarehouseError>(cause)
 }

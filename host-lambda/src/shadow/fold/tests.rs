@@ -67,6 +67,7 @@ fn entry(files: Vec<FileEntry>) -> TableEntry {
         files,
         refused: 0,
         keys: None,
+        backfill: None,
     }
 }
 

@@ -33,6 +33,7 @@ fn manifest(batch: u64, previous: Option<&Stored<Manifest>>) -> Manifest {
         files: vec![file(keys::ingested("sales_order", batch, &attempt, 0), "sales_order")],
         refused: 0,
         keys: None,
+        backfill: None,
     };
     Manifest {
         batch,

@@ -7,6 +7,7 @@ use host_lambda::settings::{Settings, SettingsError};
 use totesys_lake::LakeError;
 use totesys_postgres::ConnectionError;
 use totesys_sandbox::SandboxError;
+use totesys_secrets::SecretError;
 use totesys_source::SourceError;
 use totesys_warehouse::WarehouseError;
 
@@ -14,9 +15,9 @@ use super::{Kinds as _, arrow, example, json, nobody_answers, pin};
 
 kinds! {
     HostError in "host-lambda/src/error.rs":
-    Settings, Connection, Source, Lake, Sandbox, Warehouse, EmptyCatalog, NotCompiled, MalformedCatalog, OtherSource,
+    Settings, Connection, Secret, Source, Lake, Sandbox, Warehouse, EmptyCatalog, UnknownCatalog, NotCompiled, MalformedCatalog, OtherSource,
     Disagreement, Baseline, NothingLoaded, NotEmpty, UnknownTable, UnreadableKeys, RebuildOvertaken, RebuildPending, RebuildGap,
-    NoRebuild, CatalogOvertaken, Unlisted, Overtaken, TableNotIngested, NoLongerDescribed, Columns, TooManyRefused, Rows,
+    NoRebuild, CatalogOvertaken, Unlisted, Overtaken, TableMoved, NoBackfill, NoChunk, ChunksMissing, TableNotIngested, NoLongerDescribed, Columns, TooManyRefused, Rows,
     NotInQuarantine, NoCatalogRecord, NoManifest, Worker, UnknownStar,
 }
 
@@ -33,12 +34,13 @@ fn table() -> String {
 }
 
 /// The errors of other crates are pinned with those; here is one of each, as a stage passes it on.
-async fn passed_on() -> [HostError; 9] {
+async fn passed_on() -> [HostError; 10] {
     let file = LakeError::FileMissing { bucket: "totesys-ingestion".into(), key: "data/payment/a.parquet".into() };
     [
         Settings::default().source_connection(&|_| None).expect_err("no source is set"),
         HostError::from(ConnectionError::PasswordMissing { place: "totesys@localhost:5432/totesys".into() }),
         HostError::from(nobody_answers().await),
+        HostError::from(SecretError::Unusable { secret: "acme-totesys/source".into(), problem: "it has no `host`" }),
         HostError::from(SourceError::TableMissing { schema: "public".into(), table: table() }),
         HostError::from(SourceError::from(nobody_answers().await)),
         HostError::from(file),
@@ -52,6 +54,7 @@ async fn passed_on() -> [HostError; 9] {
 async fn everything_that_stops_a_stage_is_worded() {
     let own = [
         HostError::EmptyCatalog,
+        HostError::UnknownCatalog { number: 4 },
         HostError::NotCompiled { star: star(), engine: "wasmtime-1".into() },
         HostError::MalformedCatalog { star: star(), what: "component digest" },
         HostError::OtherSource {
@@ -73,6 +76,10 @@ async fn everything_that_stops_a_stage_is_worded() {
         HostError::CatalogOvertaken { number: 4 },
         HostError::Unlisted { file: "parquets/fact_payment/day=2024-09-02/a.parquet".into() },
         HostError::Overtaken { batch: 7 },
+        HostError::TableMoved { table: table(), reason: "rewritten" },
+        HostError::NoBackfill { plan: "0123456789abcdef".into() },
+        HostError::NoChunk { plan: "0123456789abcdef".into(), chunk: 120, chunks: 120 },
+        HostError::ChunksMissing { plan: "0123456789abcdef".into(), read: 17, chunks: 120 },
         HostError::TableNotIngested { batch: 7, table: table(), star: star() },
         HostError::NoLongerDescribed { star: star(), table: "fact_payment".into(), batch: 7 },
         HostError::Columns { table: "fact_payment".into(), source: arrow() },
