@@ -1,5 +1,9 @@
 //! The command line.
 
+mod cost;
+mod deploy;
+mod operations;
+mod package;
 mod transform;
 
 use std::path::PathBuf;
@@ -10,6 +14,12 @@ use totesys_simulate::{Moment, Rates};
 
 use crate::bench::Stage;
 
+pub(crate) use cost::Cost;
+pub(crate) use deploy::{Deploy, Destroy, Diff, Drift, Outputs, RollbackDeployment, Synth};
+pub(crate) use operations::{
+    Alerts, CollectGarbage, ConfirmAlerts, Database, Doctor, LogSource, Logs, RunOnAws, Secret, SetSecret, StatusOnAws,
+};
+pub(crate) use package::Package;
 pub(crate) use transform::{
     BuildCrate, Explain, Gc, Inspect, Keygen, Log, New, Plan, Publish, Rebuild, Record, Rollback, TestCases, Transform,
 };
@@ -30,6 +40,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true)]
     pub(crate) demo: bool,
 
+    /// Work on a deployed environment: [environments.NAME] of the settings file.
+    #[arg(long = "env", global = true, value_name = "NAME", conflicts_with = "demo")]
+    pub(crate) environment: Option<String>,
+
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -49,7 +63,7 @@ pub(crate) enum Verb {
     /// Show every version of one fact, deletions included.
     History(History),
     /// Say how it stands: batches, rows per table, lag, live components.
-    Status(Output),
+    Status(Status),
     /// Look at rows that could not be transformed or loaded, and offer them again.
     #[command(subcommand)]
     Quarantine(Quarantine),
@@ -62,6 +76,36 @@ pub(crate) enum Verb {
     Soak(Soak),
     /// Make a source live: orders, payments at 07:55, silent changes, late commits, deletions.
     Simulate(Simulate),
+    /// Build the functions' program for AWS Lambda, as a zip.
+    Package(Package),
+    /// Say what stands in the way of a deployment, each with its remedy.
+    Doctor(Doctor),
+    /// Keep where a database is, with its password, in AWS Secrets Manager.
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Write the CloudFormation templates and diagrams.
+    Synth(Synth),
+    /// Say what a deployment would change on AWS.
+    Diff(Diff),
+    /// Put an environment on AWS, or bring it up to date.
+    Deploy(Deploy),
+    /// Say what somebody changed on AWS by hand.
+    Drift(Drift),
+    /// Go back to an earlier deployment, or help a stack that got stuck on its way back.
+    Rollback(RollbackDeployment),
+    /// Print what the stacks say of themselves: ARNs, names, the dashboard's address.
+    Outputs(Outputs),
+    /// Take an environment off AWS; its data stays.
+    Destroy(Destroy),
+    /// Read the logs of the functions and state machines.
+    Logs(Logs),
+    /// See to it that alarms reach somebody.
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// Delete code and templates that no deployment and no catalog record names.
+    Gc(CollectGarbage),
+    /// Estimate what an environment costs a month.
+    Cost(Cost),
     /// Measure every stage on orders made for it, with --peers against other tools.
     Bench(Bench),
 }
@@ -71,6 +115,15 @@ pub(crate) struct Output {
     /// Print JSON for a program instead of text for a person.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) aws: StatusOnAws,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +146,10 @@ pub(crate) struct Test {
     #[arg(long)]
     pub(crate) no_snapshot: bool,
 
+    /// Leave out the deployment to an emulator of AWS, which needs python3-venv and npm.
+    #[arg(long)]
+    pub(crate) no_aws: bool,
+
     /// Skip formatting and lints.
     #[arg(long)]
     pub(crate) only_tests: bool,
@@ -111,6 +168,9 @@ pub(crate) struct Run {
     /// Read all tables, or these, whole, although nothing demands it: a new baseline.
     #[arg(long, value_name = "TABLE", num_args = 0.., conflicts_with = "every")]
     pub(crate) full: Option<Vec<String>>,
+
+    #[command(flatten)]
+    pub(crate) aws: RunOnAws,
 
     #[command(flatten)]
     pub(crate) output: Output,

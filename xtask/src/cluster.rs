@@ -137,6 +137,11 @@ impl Drop for Cluster {
     }
 }
 
+/// The folders with the server's programs that are on this machine, best first.
+pub(crate) fn programs() -> Vec<PathBuf> {
+    binaries::at_hand()
+}
+
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

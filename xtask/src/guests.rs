@@ -41,6 +41,12 @@ pub(crate) struct Guest {
     pub rebuilt: bool,
 }
 
+/// What builds the guests on this machine, if anything that is installed does.
+pub(crate) fn compiler() -> Option<&'static str> {
+    let shell = Shell::new().ok()?;
+    Toolchain::at_hand(&shell).map(|toolchain| toolchain.name())
+}
+
 /// Builds all guests into `target/guests`; done at once if nothing has changed.
 ///
 /// # Errors

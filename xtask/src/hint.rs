@@ -12,6 +12,8 @@ use totesys_publisher::{InspectError, PublishError};
 use totesys_sandbox::SandboxError;
 use totesys_simulate::SimulateError;
 
+use crate::aws::Mistakes;
+
 /// A failure in one sentence, with what the reader should do about it.
 #[derive(Debug)]
 struct Advised {
@@ -42,6 +44,9 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(advised) = cause.downcast_ref::<Advised>() {
             return Some(advised.hint.clone());
+        }
+        if let Some(mistakes) = cause.downcast_ref::<Mistakes>() {
+            return mistakes.hint();
         }
         first_of!(
             ConnectionError,

@@ -52,18 +52,21 @@ pub(crate) fn say(text: &str) {
 
 /// The source and the warehouse: those of the settings, or the private cluster's.
 pub(crate) struct Databases {
-    pub(crate) source: ConnectionSettings,
-    pub(crate) warehouse: ConnectionSettings,
+    source: Result<ConnectionSettings>,
+    warehouse: Result<ConnectionSettings>,
     pub(crate) cluster: Option<Cluster>,
 }
 
 impl Databases {
-    /// Finds or starts them.
+    /// Finds or starts them. An address that is a secret and cannot be read is an error only for whoever needs it.
     pub(crate) async fn open(settings: &Settings, demo: bool) -> Result<Self> {
         let env = |name: &str| std::env::var(name).ok();
-        let named =
-            |url: &Option<String>| !demo && (url.is_some() || env("PGHOST").is_some() || env("PGDATABASE").is_some());
-        let (source_named, warehouse_named) = (named(&settings.source.url), named(&settings.warehouse.url));
+        let named = |url: &Option<String>, secret: &Option<String>| {
+            let said = url.is_some() || secret.is_some();
+            !demo && (said || env("PGHOST").is_some() || env("PGDATABASE").is_some())
+        };
+        let source_named = named(&settings.source.url, &settings.source.secret);
+        let warehouse_named = named(&settings.warehouse.url, &settings.warehouse.secret);
         let cluster = if source_named && warehouse_named {
             None
         } else {
@@ -75,11 +78,52 @@ impl Databases {
             cluster.create_database(name).await?;
             Ok(ConnectionSettings::parse(&cluster.url(name), &|_| None)?)
         };
-        let source = if source_named { settings.source_connection(&env)? } else { private(source_name).await? };
-        let warehouse =
-            if warehouse_named { settings.warehouse_connection(&env)? } else { private(warehouse_name).await? };
+        let source = match (source_named, &settings.source.secret) {
+            (false, _) => Ok(private(source_name).await?),
+            (true, None) => Ok(source_of(settings).await?),
+            (true, Some(_)) => noted("source", source_of(settings).await),
+        };
+        let warehouse = match (warehouse_named, &settings.warehouse.secret) {
+            (false, _) => Ok(private(warehouse_name).await?),
+            (true, None) => Ok(warehouse_of(settings).await?),
+            (true, Some(_)) => noted("warehouse", warehouse_of(settings).await),
+        };
         Ok(Self { source, warehouse, cluster })
     }
+
+    /// The source.
+    pub(crate) fn source(&self) -> Result<&ConnectionSettings> {
+        known(&self.source)
+    }
+
+    /// The warehouse.
+    pub(crate) fn warehouse(&self) -> Result<&ConnectionSettings> {
+        known(&self.warehouse)
+    }
+}
+
+async fn source_of(settings: &Settings) -> Result<ConnectionSettings> {
+    let mut own = settings.clone();
+    own.warehouse.secret = None;
+    Ok(own.with_secrets().await?.source_connection(&|name| std::env::var(name).ok())?)
+}
+
+async fn warehouse_of(settings: &Settings) -> Result<ConnectionSettings> {
+    let mut own = settings.clone();
+    own.source.secret = None;
+    Ok(own.with_secrets().await?.warehouse_connection(&|name| std::env::var(name).ok())?)
+}
+
+/// Says at once what may be missed later.
+fn noted(database: &str, address: Result<ConnectionSettings>) -> Result<ConnectionSettings> {
+    address.inspect_err(|error| say(&format!("the {database}: {}", host_lambda::sentence(error.as_ref()))))
+}
+
+fn known(database: &Result<ConnectionSettings>) -> Result<&ConnectionSettings> {
+    database.as_ref().map_err(|error| {
+        let hint = crate::hint::of(error).unwrap_or_else(|| "`cargo xtask doctor` looks at addresses".into());
+        advise(host_lambda::sentence(error.as_ref()), hint)
+    })
 }
 
 /// The demo's source and warehouse, in the private cluster.
@@ -131,12 +175,12 @@ impl Place {
 
     /// The source.
     pub(crate) fn source(&self) -> Result<&ConnectionSettings> {
-        Ok(&self.databases.as_ref().context("this verb opened no database")?.source)
+        self.databases.as_ref().context("this verb opened no database")?.source()
     }
 
     /// The warehouse.
     pub(crate) fn warehouse(&self) -> Result<&ConnectionSettings> {
-        Ok(&self.databases.as_ref().context("this verb opened no database")?.warehouse)
+        self.databases.as_ref().context("this verb opened no database")?.warehouse()
     }
 
     /// The pipeline over this place.
@@ -144,9 +188,9 @@ impl Place {
         let mut publishers = self.settings.publishers()?;
         publishers.push(self.key.public());
         let places = Places {
-            source: self.databases.as_ref().map(|databases| databases.source.clone()),
+            source: self.source().ok().cloned(),
             source_options: self.settings.source_options(),
-            warehouse: self.databases.as_ref().map(|databases| databases.warehouse.clone()),
+            warehouse: self.warehouse().ok().cloned(),
             warehouse_options: self.settings.warehouse_options(),
             publishers,
         };
@@ -164,6 +208,15 @@ impl Place {
             // What cannot be read as keys is said by whoever needs them.
             .with_trusted(self.settings.publishers().unwrap_or_default());
         if targets.is_empty() { publisher } else { publisher.with_targets(targets) }
+    }
+
+    /// This machine, and what the live components are compiled for: a component that takes their place must run there.
+    pub(crate) async fn targets(&self) -> Result<Vec<Target>> {
+        let live = self.lake.newest_catalog().await?;
+        let entries = live.iter().flat_map(|record| record.stars.values());
+        let keys: Vec<&String> = entries.flat_map(|entry| entry.artefacts.keys()).collect();
+        let compiled_for = |target: &Target| keys.iter().any(|key| key.contains(target.triple()));
+        Ok(Target::ALL.into_iter().filter(|target| *target == Target::here() || compiled_for(target)).collect())
     }
 
     /// The publisher whose components run here, in hexadecimal.
@@ -187,7 +240,7 @@ impl Place {
     /// Sees to it that something is live and runs here: the bundled components go live when nothing ever was, and
     /// what is live is compiled for an engine it was not compiled for.
     pub(crate) async fn make_ready(&self) -> Result<()> {
-        let publisher = self.publisher(&[]);
+        let publisher = self.publisher(&self.targets().await?);
         if self.lake.newest_catalog().await?.is_some() {
             let ready = publisher.make_ready(&self.lake, "compiled for another engine").await?;
             if ready.appended {

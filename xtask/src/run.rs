@@ -84,6 +84,10 @@ pub(crate) fn sentences(report: &RunReport, took: Duration) -> Vec<String> {
     let mut lines = Vec::new();
     match &report.extraction {
         Extraction::NothingNew { .. } => lines.push("nothing new in the source".to_owned()),
+        Extraction::Backfill { chunks, .. } => lines.push(format!("large tables read in {chunks} chunks")),
+        Extraction::BackfillUnderWay { chunks, read, .. } => {
+            lines.push(format!("large tables read in {chunks} chunks, {read} of which were there"));
+        }
         Extraction::Batch { batch, tables, .. } => {
             let (rows, refused) =
                 tables.values().fold((0, 0), |sum, table| (sum.0 + table.rows, sum.1 + table.refused));

@@ -24,7 +24,7 @@ struct Simulated {
 /// Fills the source if that is asked for, and lets simulated time pass until it is up or the user interrupts.
 pub(crate) async fn simulate(settings: Settings, demo: bool, arguments: &Simulate) -> Result<()> {
     let databases = unless_interrupted(Databases::open(&settings, demo), "nothing was written").await?;
-    let (source, schema) = (&databases.source, settings.source.schema.as_str());
+    let (source, schema) = (databases.source()?, settings.source.schema.as_str());
     say(&format!("simulating in {source}, seed {}", arguments.seed));
     let started = Instant::now();
     let filled = match arguments.orders {

@@ -11,8 +11,7 @@ use crate::place::Place;
 
 /// Prints how the pipeline stands.
 pub(crate) async fn status(settings: Settings, demo: bool, json: bool) -> Result<()> {
-    let place = Place::open(settings, demo).await?;
-    let status = place.pipeline(Arc::new(()))?.status().await?;
+    let status = of(settings, demo).await?;
     if json {
         println!("{}", serde_json::to_string(&status)?);
     } else {
@@ -21,7 +20,14 @@ pub(crate) async fn status(settings: Settings, demo: bool, json: bool) -> Result
     Ok(())
 }
 
-fn text(status: &Status) -> String {
+/// How the pipeline stands.
+pub(crate) async fn of(settings: Settings, demo: bool) -> Result<Status> {
+    let place = Place::open(settings, demo).await?;
+    Ok(place.pipeline(Arc::new(()))?.status().await?)
+}
+
+/// How it stands, for a person.
+pub(crate) fn text(status: &Status) -> String {
     let number = |number: Option<u64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
     let time = |at: Option<i64>| at.map_or_else(|| "never".to_owned(), |at| Micros(at).to_string());
     let mut text = format!(

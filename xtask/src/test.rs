@@ -1,5 +1,7 @@
 //! `test`: formatting, lints and every test.
 
+mod tools;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -55,6 +57,17 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
             None
         }
     };
+    let deployment = match arguments.no_aws {
+        true => None,
+        false => {
+            let tools = phase("an emulator of AWS, and checkers of templates", || tools::install(&shell, &workspace))?;
+            let package = tools.join("functions.zip");
+            // Asked for now: building the tests may put another file in its place.
+            let xtask = std::env::current_exe()?;
+            phase("the functions, built as the tests are", || functions(&shell, &xtask, &package))?;
+            Some((tools, package, xtask))
+        }
+    };
     let cluster = phase("PostgreSQL", || Cluster::start(&home().join("test-cluster"), Tuning::Throwaway))?;
     let url = cluster.url("postgres");
     let more = &arguments.cargo;
@@ -69,11 +82,23 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
         if let Some(language) = &language {
             tests = tests.env("TOTESYS_TEST_LANGUAGE", language);
         }
+        tests = match &deployment {
+            Some((tools, package, xtask)) => tests
+                .env("TOTESYS_TEST_TOOLS", tools)
+                .env("TOTESYS_TEST_PACKAGE", package)
+                .env("TOTESYS_TEST_XTASK", xtask),
+            None => tests.env("TOTESYS_TEST_TOOLS", "none"),
+        };
         if !arguments.no_snapshot {
             tests = tests.env("TOTESYS_TEST_SNAPSHOT", &snapshot);
         }
         Ok(tests.run()?)
     })
+}
+
+/// Packages the functions for this machine.
+fn functions(shell: &Shell, xtask: &Path, file: &Path) -> Result<()> {
+    Ok(cmd!(shell, "{xtask} package --dev --out {file}").quiet().ignore_stdout().run()?)
 }
 
 /// Makes, tests and builds a star of its own as its author would; says where its component lies.
@@ -104,7 +129,8 @@ fn same_again(shell: &Shell, workspace: &Path, built: &[Guest]) -> Result<()> {
     let copy = again.join("a/copy/elsewhere");
     shell.remove_path(&copy)?;
     shell.create_dir(&copy)?;
-    let sources = ["Cargo.toml", "Cargo.lock", ".cargo", "transforms-wasm", "host-lambda", "xtask", "tests"];
+    let sources =
+        ["Cargo.toml", "Cargo.lock", ".cargo", "transforms-wasm", "host-lambda", "infra-templates", "xtask", "tests"];
     cmd!(shell, "cp -r {sources...} {copy}").quiet().run()?;
     for (first, second) in built.iter().zip(guests::build_into(shell, &copy, &again.join("target"), GUESTS, &say)?) {
         if first.digest != second.digest {

@@ -52,6 +52,14 @@ pub(super) fn suiting(installed: &[PathBuf], data: &Path) -> Result<PathBuf> {
     })
 }
 
+/// The same folders as far as they are there, without installing anything.
+pub(super) fn at_hand() -> Vec<PathBuf> {
+    match std::env::var_os(CHOSEN).map(PathBuf::from) {
+        Some(chosen) => Some(chosen).filter(|folder| is_complete(folder)).into_iter().collect(),
+        None => search(),
+    }
+}
+
 fn search() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir(DEBIAN)

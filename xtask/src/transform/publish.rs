@@ -31,7 +31,7 @@ enum Canary {
 pub(crate) async fn publish(settings: Settings, demo: bool, arguments: &Publish) -> Result<()> {
     let place = Place::open(settings, demo).await?;
     let mut targets: Vec<Target> = arguments.target.iter().filter_map(|triple| Target::of(triple)).collect();
-    targets.push(Target::here());
+    targets.extend(place.targets().await?);
     targets.sort();
     targets.dedup();
     let publisher = place.publisher(&targets);

@@ -11,7 +11,7 @@ use crate::place::Place;
 /// Appends a record with the components of an earlier one.
 pub(crate) async fn rollback(settings: Settings, demo: bool, arguments: &Rollback) -> Result<()> {
     let place = Place::open_lake(settings, demo).await?;
-    let publisher = place.publisher(&[]);
+    let publisher = place.publisher(&place.targets().await?);
     let published = publisher.roll_back(&place.lake, arguments.to, &arguments.note).await?;
     let record = &published.record;
     if arguments.output.json {

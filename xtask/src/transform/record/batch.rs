@@ -94,8 +94,11 @@ mod tests {
     fn manifest(tables: &[(&str, Delivery, bool, u64)]) -> Manifest {
         let entry = |&(table, delivery, changed, rows): &(&str, Delivery, bool, u64)| {
             let (columns, files) = (Vec::new(), Vec::new());
-            let (from_batch, whole, refused, keys) = (BatchNumber(2), false, 0, None);
-            (table.to_owned(), TableEntry { delivery, changed, from_batch, whole, rows, columns, files, refused, keys })
+            let (from_batch, whole, refused) = (BatchNumber(2), false, 0);
+            let (keys, backfill) = (None, None);
+            let entry =
+                TableEntry { delivery, changed, from_batch, whole, rows, columns, files, refused, keys, backfill };
+            (table.to_owned(), entry)
         };
         Manifest {
             batch: BatchNumber(2),

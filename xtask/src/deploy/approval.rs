@@ -1,0 +1,36 @@
+//! Asking a person, where there is one.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use anyhow::Result;
+
+use super::difference::{Difference, Weight};
+use crate::place::say;
+
+/// The exit code of what was not approved.
+pub(crate) const NOT_APPROVED: u8 = 3;
+
+/// Whether a difference may be carried out: asked is only what cannot be taken back, or widens permissions.
+pub(crate) fn approved(difference: &Difference, yes: bool) -> Result<bool> {
+    if yes || difference.weight() != Weight::Grave {
+        return Ok(true);
+    }
+    asked(&format!("this {}", difference.reasons().join(", ")), "yes", "say --yes to approve it")
+}
+
+/// Asks for a word to be typed. Without a terminal nobody can be asked, and the hint says what a program says instead.
+pub(crate) fn asked(what: &str, word: &str, hint: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        say(&format!("{what}: not approved, because nobody can be asked"));
+        say(&format!("hint: {hint}"));
+        return Ok(false);
+    }
+    say(&format!("{what}. Type {word} to go on:"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    let approved = answer.trim() == word;
+    if !approved {
+        say("nothing was changed");
+    }
+    Ok(approved)
+}
