@@ -45,5 +45,5 @@ pub use rebuild::{Rebuild, RebuiltTable};
 pub use retry::Retries;
 pub use run::{RunReport, StarFailure};
 pub use shadow::{BatchRehearsal, Example, ExampleKind, Rehearsal, ShadowRun, Side, Subject, TableDifference};
-pub use status::{HistoryGap, LiveComponent, StarStatus, StarTrouble, Status, Trouble};
+pub use status::{BackfillStatus, HistoryGap, LiveComponent, StarStatus, StarTrouble, Status, Trouble};
 pub use transform::StarTransformation;

@@ -23,6 +23,8 @@ pub struct Status {
     pub lag_limit_seconds: i64,
     /// What kept the newest extraction from being made, if none succeeded since.
     pub trouble: Option<Trouble>,
+    /// The large tables that are being read in chunks.
+    pub backfill: Option<BackfillStatus>,
     /// Intervals of which versions may be lacking.
     pub gaps: Vec<HistoryGap>,
     /// The number of the live catalog record.
@@ -42,6 +44,19 @@ pub struct Trouble {
     pub at: i64,
     /// Why there was none.
     pub reason: String,
+}
+
+/// How far a backfill is. Nothing else is extracted until it is finished or given up.
+#[derive(Debug, Serialize)]
+pub struct BackfillStatus {
+    /// Its name.
+    pub plan: String,
+    /// When it was planned, in microseconds since 1970.
+    pub planned_at: i64,
+    /// How many chunks there are.
+    pub chunks: u32,
+    /// How many of them were read.
+    pub read: u32,
 }
 
 /// An interval in which the source was not followed: what came and went in it nobody has seen.
@@ -168,7 +183,9 @@ impl Pipeline {
             reason: gap.reason.clone(),
         });
         let current_at = current_at(names.iter().map(|star| up_to(&loaded, star)), newest, check);
+        let backfill = self.open_backfill().await?;
         Ok(Status {
+            backfill,
             newest_batch: newest.map(|(batch, _)| batch),
             newest_batch_at: newest.map(|(_, taken_at)| taken_at.0),
             newest_check_at: check.map(|(_, taken_at)| taken_at.0),
@@ -181,6 +198,17 @@ impl Pipeline {
             tables,
             unreadable,
         })
+    }
+
+    /// The newest backfill, if it has not ended.
+    async fn open_backfill(&self) -> Result<Option<BackfillStatus>, HostError> {
+        let Some(backfill) = self.lake.newest_backfill().await? else { return Ok(None) };
+        if self.lake.backfill_end(&backfill.attempt).await?.is_some() {
+            return Ok(None);
+        }
+        let read = self.lake.chunk_progress(&backfill.attempt).await?.read;
+        let (plan, planned_at) = (backfill.attempt.to_string(), backfill.planned_at.0);
+        Ok(Some(BackfillStatus { plan, planned_at, chunks: backfill.chunks(), read }))
     }
 
     async fn warehouse_status(&self) -> Result<(Vec<LedgerRow>, Vec<TableSummary>), HostError> {

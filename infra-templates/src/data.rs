@@ -8,6 +8,8 @@ mod secrets;
 mod tests;
 mod topic;
 
+use serde_json::Value;
+
 use crate::resources::{Database, DatabaseInput, Properties};
 use crate::{Environment, Output, Template, exceptions, reference};
 
@@ -34,6 +36,21 @@ pub fn data_stack(environment: &Environment) -> Template {
         ("CodeBucket", Output { description: "Programs and components", value: reference("CodeBucket") }),
         ("GlueDatabase", Output { description: "What Athena and Spark read", value: reference("GlueDatabase") }),
     ]);
+    template
+}
+
+/// The template of a data stack, changed so that everything in it goes when the stack does: nothing outlives it, and the
+/// buckets, which have to be empty by then, no longer refuse deletions. A template that says so already stays as it is.
+#[must_use]
+pub fn without_retention(mut template: Value) -> Value {
+    for resource in template["Resources"].as_object_mut().into_iter().flat_map(|resources| resources.values_mut()) {
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            if resource.get(policy).is_some() {
+                resource[policy] = "Delete".into();
+            }
+        }
+        buckets::let_delete(resource);
+    }
     template
 }
 

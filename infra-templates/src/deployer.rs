@@ -25,21 +25,30 @@ pub fn policy(environment: &Environment) -> Value {
     document(statements)
 }
 
-/// What `destroy --delete-data` needs besides. It is a policy of its own so that nobody has it by default. A very first
-/// deployment that fails is undone only for who has it too; otherwise what was made stays, and stands in the way of the
-/// next attempt.
+/// What `destroy --delete-data` needs besides, to empty the buckets and to have CloudFormation delete everything in the
+/// data stack. It is a policy of its own so that nobody has it by default. A very first deployment that fails is undone
+/// only for who has it too; otherwise what was made stays, and stands in the way of the next attempt.
 #[must_use]
 pub fn deletion_policy(environment: &Environment) -> Value {
     let arns = Arns::of(environment);
+    // A database goes with its tables and functions, so AWS asks for them even where there are none.
+    let functions = format!("userDefinedFunction/{}/*", environment.names.glue_database());
+    let mut database = arns.glue();
+    database.push(arns.of_service("glue", &functions));
     document(vec![
         allow(
             "DeleteBuckets",
-            &["s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketVersions"],
+            &["s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"],
             arns.buckets(""),
         ),
-        allow("DeleteObjects", &["s3:DeleteObject", "s3:DeleteObjectVersion"], arns.buckets("/*")),
+        // For a version by its id AWS asks for both rights to delete.
+        allow(
+            "DeleteObjects",
+            &["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+            arns.buckets("/*"),
+        ),
         allow("DeleteSecrets", &["secretsmanager:DeleteSecret"], arns.secrets()),
-        allow("DeleteDatabase", &["glue:DeleteDatabase"], arns.glue()),
+        allow("DeleteDatabase", &["glue:DeleteDatabase"], database),
         allow("DeleteTopic", &["sns:DeleteTopic"], vec![arns.of_service("sns", &arns.environment.names.topic())]),
     ])
 }

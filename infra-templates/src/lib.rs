@@ -18,7 +18,7 @@ mod pipeline;
 mod tables;
 mod template;
 
-pub use data::data_stack;
+pub use data::{data_stack, without_retention};
 pub use environment::{
     Architecture, Environment, EnvironmentError, Network, RawEnvironment, RawNetwork, RawStage, Schedule, Stage,
     StageSize,

@@ -1,7 +1,7 @@
 //! `alerts confirm`: who is written to when something is wrong, and whether the mails arrive.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal as _;
 
 use anyhow::Result;
 use aws_sdk_sns::error::ProvideErrorMetadata as _;
@@ -13,6 +13,7 @@ use crate::arguments::ConfirmAlerts;
 use crate::aws::{Cloud, refused};
 use crate::hint::advise;
 use crate::place::say;
+use crate::stdin;
 
 /// What SNS has in the place of an ARN for a subscription nobody has confirmed.
 const PENDING: &str = "PendingConfirmation";
@@ -113,7 +114,7 @@ pub(crate) async fn confirm(cloud: &Cloud, arguments: &ConfirmAlerts) -> Result<
     let topic = topic(cloud).await?;
     let mut confirmed = 0;
     if let Some(given) = &arguments.token {
-        confirm_token(cloud, &topic, &given_or_read(given)?).await?;
+        confirm_token(cloud, &topic, &given_or_read(given).await?).await?;
         confirmed += 1;
     }
     let before = recipients(cloud, &topic).await?;
@@ -166,16 +167,14 @@ async fn subscribe(cloud: &Cloud, topic: &str, address: &str) -> Result<()> {
     sent.map(drop).map_err(|error| refused("sns", error))
 }
 
-fn given_or_read(given: &str) -> Result<String> {
+async fn given_or_read(given: &str) -> Result<String> {
     if given != "-" {
         return Ok(given.to_owned());
     }
-    let mut line = String::new();
     if std::io::stdin().is_terminal() {
         say("the link of AWS's mail:");
     }
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line)
+    Ok(stdin::read(false).await?)
 }
 
 /// The token alone, or that of a link such as

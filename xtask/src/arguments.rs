@@ -150,6 +150,10 @@ pub(crate) struct Test {
     #[arg(long)]
     pub(crate) no_aws: bool,
 
+    /// Build the functions for release as well, for every processor this machine can build for, and check them: minutes.
+    #[arg(long)]
+    pub(crate) all: bool,
+
     /// Skip formatting and lints.
     #[arg(long)]
     pub(crate) only_tests: bool,

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use aws_config::SdkConfig;
-use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use host_lambda::settings::Settings;
 use infra_templates::Environment;
 use totesys_lake::Lake;
 
+use crate::deploy::{Stacks, is_absent};
 use crate::hint::advise;
 
 pub(crate) use environment::{Described, Mistakes, describe, names};
@@ -89,19 +89,8 @@ impl Cloud {
 
     /// The outputs of a stack, by name.
     pub(crate) async fn outputs(&self, stack: &str) -> Result<BTreeMap<String, String>> {
-        let described = self.cloudformation().describe_stacks().stack_name(stack).send().await;
-        let described = match described {
-            Ok(described) => described,
-            Err(error) if error.message().is_some_and(|message| message.contains("does not exist")) => {
-                return Err(self.not_deployed(stack));
-            }
-            Err(error) => return Err(clients::refused("cloudformation", error)),
-        };
-        let stack = described.stacks().first().ok_or_else(|| self.not_deployed(stack))?;
-        let pair = |output: &aws_sdk_cloudformation::types::Output| {
-            Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
-        };
-        Ok(stack.outputs().iter().filter_map(pair).collect())
+        let found = Stacks::of(self).find(stack).await?.filter(|found| !is_absent(Some(found)));
+        found.map(|found| found.outputs).ok_or_else(|| self.not_deployed(stack))
     }
 
     /// One output of a stack.
@@ -115,7 +104,8 @@ impl Cloud {
         })
     }
 
-    fn not_deployed(&self, stack: &str) -> anyhow::Error {
+    /// What to say of a stack that is not there.
+    pub(crate) fn not_deployed(&self, stack: &str) -> anyhow::Error {
         let name = &self.environment.name;
         advise(format!("there is no stack `{stack}`"), format!("`cargo xtask deploy --env {name}` makes it"))
     }

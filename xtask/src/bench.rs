@@ -7,6 +7,7 @@ mod measure;
 mod peers;
 mod plot;
 mod report;
+mod start;
 
 use std::process::Command;
 
@@ -49,6 +50,8 @@ pub(crate) enum Stage {
     Quiet,
     /// A run that finds 10,000 changes.
     Changes,
+    /// The functions' processes started anew, as they are deployed; needs no other stage and no `--rows`.
+    Start,
 }
 
 impl Stage {
@@ -66,13 +69,14 @@ impl Stage {
             Self::Empty => "empty run",
             Self::Quiet => "empty run, idle server",
             Self::Changes => "10,000 changes",
+            Self::Start => "start",
         }
     }
 
     /// The stages whose outcome this one works on.
     fn needs(self) -> &'static [Self] {
         match self {
-            Self::Floor | Self::Extract | Self::Loading | Self::Plan => &[],
+            Self::Floor | Self::Extract | Self::Loading | Self::Plan | Self::Start => &[],
             Self::Transform | Self::Component | Self::Calls => &[Self::Extract],
             Self::Load => &[Self::Extract, Self::Transform],
             Self::Copy | Self::Empty | Self::Quiet | Self::Changes => &[Self::Extract, Self::Transform, Self::Load],
@@ -88,7 +92,7 @@ impl Stage {
             Self::Transform => (&[C::Totesys], &[C::Polars, C::DuckDb]),
             Self::Component | Self::Plan => (&[C::Totesys], &[]),
             // Their figures are no rows in so many seconds.
-            Self::Loading | Self::Calls => (&[], &[]),
+            Self::Loading | Self::Calls | Self::Start => (&[], &[]),
             Self::Load => (&[C::Totesys], &[C::DuckDb]),
             Self::Copy => (&[C::Psql, C::PsqlNoKey], &[]),
             Self::Empty | Self::Quiet => (&[C::Totesys], &[]),
@@ -137,10 +141,33 @@ const LONG_SECONDS: f64 = 10.0;
 pub(crate) async fn bench(settings: Settings, arguments: &Bench) -> Result<()> {
     let asked: Vec<Stage> =
         if arguments.only.is_empty() { Stage::value_variants().to_vec() } else { arguments.only.clone() };
-    let program = tokio::task::block_in_place(build)?;
-    let mut field = Field::prepare(settings, program, arguments.rows, arguments.peers).await?;
-    let mut report = Report::new(arguments, field.expected());
-    for stage in Stage::value_variants().iter().copied() {
+    let mut field = None;
+    if asked.iter().any(|stage| *stage != Stage::Start) {
+        let program = tokio::task::block_in_place(build)?;
+        field = Some(Field::prepare(settings.clone(), program, arguments.rows, arguments.peers).await?);
+    }
+    let mut report = Report::new(arguments, field.as_ref().map(Field::expected));
+    if let Some(field) = &mut field {
+        measure(field, arguments, &asked, &mut report).await?;
+    }
+    if asked.contains(&Stage::Start) {
+        report.add_starts(start::starts(settings).await?);
+    }
+    if arguments.output.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{}", report.markdown());
+    }
+    // The published figures are those of everything together.
+    if arguments.peers && arguments.only.is_empty() {
+        report.publish(&workspace().join("docs"))?;
+    }
+    Ok(())
+}
+
+/// Measures the stages that have rows, or a component, in common.
+async fn measure(field: &mut Field, arguments: &Bench, asked: &[Stage], report: &mut Report) -> Result<()> {
+    for stage in Stage::value_variants().iter().copied().filter(|stage| *stage != Stage::Start) {
         let measured = asked.contains(&stage);
         if !measured && !asked.iter().any(|asked| asked.needs().contains(&stage)) {
             continue;
@@ -177,15 +204,6 @@ pub(crate) async fn bench(settings: Settings, arguments: &Bench) -> Result<()> {
                 report.add(stage, who, runs);
             }
         }
-    }
-    if arguments.output.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        println!("{}", report.markdown());
-    }
-    // The published figures are those of everything together.
-    if arguments.peers && arguments.only.is_empty() {
-        report.publish(&workspace().join("docs"))?;
     }
     Ok(())
 }

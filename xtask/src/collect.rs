@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use serde_json::json;
 use totesys_lake::{DeploymentRecord, Micros, ObjectEntry};
 use totesys_publisher::{Garbage, garbage};
 
 use crate::arguments::CollectGarbage;
 use crate::aws::Cloud;
-use crate::deploy::Stacks;
-use crate::place::say;
+use crate::deploy::{CODE_KEY, Stacks};
+use crate::transform::tell_garbage;
 
-/// What was written so recently may belong to a deployment that is under way, in seconds.
-const RECENT: i64 = 3600;
+/// What was written so recently may belong to a deployment that is under way, or to a plan that waits, in seconds.
+const RECENT: i64 = 24 * 3600;
 
 /// Lists the garbage, and deletes it if that is wanted.
 pub(crate) async fn gc(cloud: &Cloud, arguments: &CollectGarbage) -> Result<()> {
@@ -34,27 +33,14 @@ pub(crate) async fn gc(cloud: &Cloud, arguments: &CollectGarbage) -> Result<()> 
             lake.delete_code(key).await?;
         }
     }
-    let bytes: u64 = found.objects.iter().map(|(_, bytes)| bytes).sum();
-    if arguments.output.json {
-        let objects: Vec<_> = found.objects.iter().map(|(key, bytes)| json!({ "key": key, "bytes": bytes })).collect();
-        println!("{}", json!({ "objects": objects, "bytes": bytes, "kept": found.kept, "deleted": arguments.yes }));
-        return Ok(());
-    }
-    for (key, bytes) in &found.objects {
-        println!("{bytes:>10}  {key}");
-    }
-    let what = if arguments.yes { "deleted" } else { "to delete" };
-    println!("{} objects of {bytes} bytes {what}, {} kept", found.objects.len(), found.kept);
-    if !arguments.yes && !found.objects.is_empty() {
-        say("nothing was deleted; with --yes it is");
-    }
+    tell_garbage(&found, arguments.yes, arguments.output.json);
     Ok(())
 }
 
 /// The package of the stack as it is now, which a deployment that was broken off may have put there unrecorded.
 async fn live_package(cloud: &Cloud) -> Result<Option<String>> {
     let stack = Stacks::of(cloud).find(&cloud.environment.names.pipeline_stack()).await?;
-    Ok(stack.and_then(|mut stack| stack.parameters.remove("CodeKey")))
+    Ok(stack.and_then(|mut stack| stack.parameters.remove(CODE_KEY)))
 }
 
 fn named<'a>(records: impl Iterator<Item = &'a DeploymentRecord>, live: Option<String>) -> BTreeSet<String> {
@@ -99,14 +85,14 @@ mod tests {
             [record(8, "functions/8.zip", "templates/8.json"), record(7, "functions/7.zip", "templates/7.json")];
         let object = |key: &str, age: i64| ObjectEntry { key: key.to_owned(), bytes: 10, written_at: NOW - age };
         let objects = vec![
-            object("functions/6.zip", 9000),
-            object("functions/7.zip", 9000),
-            object("functions/8.zip", 9000),
-            object("functions/live.zip", 9000),
-            object("functions/new.zip", 3599),
-            object("functions/old.zip", 3600),
-            object("templates/6.json", 9000),
-            object("templates/7.json", 9000),
+            object("functions/6.zip", 2 * RECENT),
+            object("functions/7.zip", 2 * RECENT),
+            object("functions/8.zip", 2 * RECENT),
+            object("functions/live.zip", 2 * RECENT),
+            object("functions/new.zip", RECENT - 1),
+            object("functions/old.zip", RECENT),
+            object("templates/6.json", 2 * RECENT),
+            object("templates/7.json", 2 * RECENT),
         ];
         let found = left_over(objects, &named(records.iter(), Some("functions/live.zip".to_owned())), NOW);
         let keys: Vec<_> = found.objects.iter().map(|(key, _)| key.as_str()).collect();

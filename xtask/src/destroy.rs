@@ -1,13 +1,15 @@
-//! `destroy`: what runs is deleted, and the data stack only for who types its name.
+//! `destroy`: what runs is deleted, and the data stack with all that it holds only for who types its name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use totesys_lake::{Bucket, LakeError, Purged};
 
 use crate::arguments::Destroy;
 use crate::aws::Cloud;
 use crate::deploy::{Member, NOT_APPROVED, Stack, Stacks, Step, asked, retained, step};
+use crate::hint::advise;
 use crate::place::say;
 
 /// A stack, what it has made, and what of that stays when it goes.
@@ -41,11 +43,11 @@ pub(crate) async fn destroy(cloud: &Cloud, arguments: &Destroy) -> Result<u8> {
     {
         return Ok(NOT_APPROVED);
     }
-    for known in going.iter().chain(&data) {
+    for known in &going {
         Box::pin(stacks.remove(&known.stack)).await?;
     }
     if let Some(data) = &data {
-        print!("{}", by_hand(&data.stays));
+        Box::pin(give_up(cloud, &stacks, data)).await?;
     }
     println!("environment {}: destroyed", cloud.environment.name);
     Ok(0)
@@ -60,7 +62,39 @@ fn confirmed(stack: &str, arguments: &Destroy) -> Result<bool> {
             say(&format!("hint: its name is `{stack}`"));
             Ok(false)
         }
-        None => asked("this gives up the data stack", stack, &format!("say --confirm {stack}")),
+        None => asked("this deletes the data for good", stack, &format!("say --confirm {stack}")),
+    }
+}
+
+/// The data stack and everything in it. The stack itself goes last: as long as it stands, what is broken off can be gone on
+/// with.
+async fn give_up(cloud: &Cloud, stacks: &Stacks, data: &Known) -> Result<()> {
+    let stack = if data.stays.is_empty() { data.stack.clone() } else { stacks.release(&data.stack).await? };
+    let (lake, names) = (cloud.lake().await?, cloud.settings.lake_settings().buckets);
+    for bucket in Bucket::ALL {
+        let name = names.name(bucket);
+        // A bucket of this name that is not the stack's was not named, so it does not go.
+        if data.members.iter().any(|member| member.kind == BUCKET && member.name == name) {
+            say(&format!("bucket {name}: deleting every version of every object"));
+            let purged = lake.purge(bucket).await.map_err(|error| lacking(error, &cloud.environment.name));
+            let Purged { versions, bytes } = purged?;
+            say(&format!("bucket {name}: {versions} versions of {bytes} bytes deleted"));
+        }
+    }
+    stacks.remove(&stack).await
+}
+
+/// Nobody has the rights to delete data by default: where they are written down is the hint.
+fn lacking(error: LakeError, environment: &str) -> anyhow::Error {
+    match error {
+        error @ LakeError::AccessDenied { .. } => advise(
+            error.to_string(),
+            format!(
+                "deployer-deletion.json has the rights it takes: `cargo xtask synth --env {environment} --out DIR` writes \
+                 it; then the same command goes on"
+            ),
+        ),
+        error => error.into(),
     }
 }
 
@@ -93,15 +127,16 @@ fn announcement(going: &[Known], data: Option<&Known>, delete_data: bool) -> Str
     let Some(Known { stack, members, stays }) = data else {
         return text + "stays: nothing, for there is no data stack\n";
     };
-    let rest: Vec<&Member> = members.iter().filter(|member| !stays.contains(member)).collect();
+    let all = counted(&members.iter().collect::<Vec<_>>());
     if delete_data {
-        let _ = writeln!(text, "goes:  stack {}: {}", stack.name, counted(&rest));
-        let _ = writeln!(text, "stays: {}, under nobody's care", counted(&stays.iter().collect::<Vec<_>>()));
-    } else {
-        let all: Vec<&Member> = members.iter().collect();
-        let _ = writeln!(text, "stays: stack {}: {}", stack.name, counted(&all));
-        text += "       the next deployment goes on from there, with nothing lost or doubled\n";
+        let _ = writeln!(text, "goes:  stack {}, and what it holds: {all}", stack.name);
+        return text + &lost(members);
     }
+    let _ = writeln!(text, "stays: stack {}: {all}", stack.name);
+    if stays.is_empty() && !members.is_empty() {
+        return text + "       its deletion was begun and broken off: --delete-data goes on with it\n";
+    }
+    text += "       the next deployment goes on from there, with nothing lost or doubled\n";
     for member in stays.iter().filter(|member| member.kind == BUCKET) {
         let _ = writeln!(text, "       bucket {}", member.name);
     }
@@ -120,34 +155,24 @@ fn counted(members: &[&Member]) -> String {
     if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") }
 }
 
-/// How what stays is deleted. No command does it: the buckets refuse deletions, which is what makes a lake trustworthy,
-/// and a command that lifts this could be run by mistake.
-fn by_hand(stays: &[Member]) -> String {
-    if stays.is_empty() {
-        return String::new();
+/// Members that hold something, and what a person calls them.
+const HOLDING: [(&str, &str); 4] = [
+    (BUCKET, "bucket"),
+    ("AWS::SecretsManager::Secret", "secret"),
+    ("AWS::SNS::Topic", "topic"),
+    ("AWS::Glue::Database", "Glue database"),
+];
+
+/// Each member that holds something, by its name.
+fn lost(members: &[Member]) -> String {
+    let mut text = String::new();
+    for (kind, word) in HOLDING {
+        let rest = if kind == BUCKET { ", with every version of every object" } else { "" };
+        for member in members.iter().filter(|member| member.kind == kind) {
+            let _ = writeln!(text, "       {word} {}{rest}", member.name);
+        }
     }
-    let mut text =
-        "the data is still there. A new data stack takes its buckets in again; whatever else has the name of\n\
-                    something in it is to be deleted first:\n"
-            .to_owned();
-    for Member { kind, name, .. } in stays {
-        let command = match kind.as_str() {
-            BUCKET => continue,
-            "AWS::S3::BucketPolicy" => format!("aws s3api delete-bucket-policy --bucket {name}"),
-            "AWS::SecretsManager::Secret" => {
-                format!("aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {name}")
-            }
-            "AWS::SNS::Topic" => format!("aws sns delete-topic --topic-arn {name}"),
-            "AWS::Glue::Database" => format!("aws glue delete-database --name {name}"),
-            _ => format!("{kind} {name}: in its console"),
-        };
-        let _ = writeln!(text, "  {command}");
-    }
-    text += "who wants the data no more then presses `Empty` in the S3 console, which takes old versions along, and:\n";
-    for Member { name, .. } in stays.iter().filter(|member| member.kind == BUCKET) {
-        let _ = writeln!(text, "  aws s3api delete-bucket --bucket {name}");
-    }
-    text
+    if text.is_empty() { text } else { text + "       none of this can be brought back\n" }
 }
 
 #[cfg(test)]
@@ -199,13 +224,17 @@ mod tests {
             ],
         );
         let going = [pipeline];
+        let begun =
+            Known { stays: Vec::new(), ..known("acme-data", &[("CodeBucket", "S3::Bucket", "acme-code", true)]) };
+        let empty = known("acme-data", &[]);
         let text = [
             announcement(&going, Some(&data), false),
             announcement(&going, Some(&data), true),
-            by_hand(&data.stays),
+            announcement(&[], Some(&begun), false),
+            announcement(&[], Some(&begun), true),
+            announcement(&[], Some(&empty), true),
             announcement(&[], None, false),
         ];
         insta::assert_snapshot!(text.join("---\n"));
-        assert_eq!(by_hand(&[]), "");
     }
 }

@@ -1,4 +1,4 @@
-//! `logs`: what the functions and the state machine of an environment wrote.
+//! `logs`: what the functions and the state machines of an environment wrote.
 
 mod line;
 
@@ -120,6 +120,7 @@ impl Reader<'_> {
         let names = &self.cloud.environment.names;
         match source {
             LogSource::Machine => names.states_logs(&names.state_machine()),
+            LogSource::Backfill => names.states_logs(&names.backfill_machine()),
             stage => names.function_logs(stage.name()),
         }
     }

@@ -35,6 +35,7 @@ mod secret;
 mod simulate;
 mod soak;
 mod status;
+mod stdin;
 mod synth;
 mod test;
 mod transform;
@@ -112,6 +113,11 @@ async fn perform(arguments: &Arguments) -> Result<u8> {
     host_lambda::telemetry::start(&settings.log)?;
     if let Some(code) = Box::pin(on_aws::perform(arguments, cloud.as_ref())).await? {
         return Ok(code);
+    }
+    if let Some(cloud) = &cloud {
+        on_aws::allowed(&arguments.verb, cloud)?;
+        // These verbs write into the environment's lake and databases from here: not into another account's.
+        cloud.account().await?;
     }
     let code = Box::pin(here(arguments, settings)).await?;
     on_aws::follow_up(arguments, cloud.as_ref()).await?;

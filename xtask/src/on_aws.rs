@@ -41,6 +41,23 @@ pub(crate) async fn perform(arguments: &Arguments, cloud: Option<&Cloud>) -> Res
     Ok(Some(done))
 }
 
+/// Before a verb that works wherever the settings say: what must not be done to an environment is refused.
+pub(crate) fn allowed(verb: &Verb, cloud: &Cloud) -> Result<()> {
+    match verb {
+        Verb::Simulate(_) | Verb::Import(_) => Err(advise(
+            format!(
+                "environment `{}` has a source of its own, into which nothing made up is written",
+                cloud.environment.name
+            ),
+            "leave --env out, and name the source of a trial with TOTESYS_SOURCE_URL",
+        )),
+        Verb::Transform(Transform::Publish(_) | Transform::Rollback(_) | Transform::Rebuild(_)) => {
+            deploy::components::may_publish(&cloud.settings)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// After a verb that may have changed what is live: Athena's tables are those that the live components describe.
 pub(crate) async fn follow_up(arguments: &Arguments, cloud: Option<&Cloud>) -> Result<()> {
     match (&arguments.verb, cloud) {

@@ -66,6 +66,12 @@ impl Package {
         }
         Ok(Self::of(bytes))
     }
+
+    /// Unpacks it into a folder; gives the program.
+    pub(crate) fn unpack(&self, folder: &Path) -> Result<PathBuf> {
+        zip::ZipArchive::new(Cursor::new(&self.bytes))?.extract(folder)?;
+        Ok(folder.join("bootstrap"))
+    }
 }
 
 fn not_ours(file: &Path) -> anyhow::Error {
@@ -95,6 +101,11 @@ pub(crate) fn verb(environment: Option<&Environment>, arguments: &Arguments) -> 
         println!("sha256 {}", package.sha256);
     }
     Ok(())
+}
+
+/// The package as a deployment to this machine's processor would have it.
+pub(crate) fn for_this_machine() -> Result<Package> {
+    build(here(), None, false)
 }
 
 /// The package of an environment.
@@ -204,7 +215,7 @@ fn release_program(shell: &Shell, architecture: Architecture) -> Result<PathBuf>
     // A folder of its own: with other features and another target nothing could be shared.
     let folder = folder();
     let build = ["--profile", "lambda", "--locked", "-p", "host-lambda", "--bin", "bootstrap"];
-    let zig = cmd!(shell, "{cargo} zigbuild --version").quiet().ignore_stdout().ignore_stderr().run().is_ok();
+    let zig = cmd!(shell, "cargo-zigbuild --version").quiet().ignore_stdout().ignore_stderr().run().is_ok();
     if zig {
         let versioned = format!("{target}.{GLIBC}");
         cmd!(shell, "{cargo} zigbuild {build...} --target {versioned} --target-dir {folder}").quiet().run()?;

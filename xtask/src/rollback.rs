@@ -47,8 +47,13 @@ async fn help(stacks: &Stacks, stack: &Stack) -> Result<bool> {
         }
         Step::Follow => {
             say(&format!("stack {name}: AWS is at work on it ({}); following", stack.status));
-            stacks.follow(stack).await?;
-            return Ok(false);
+            let followed = stacks.follow(stack).await?;
+            return match deploy::step(Some(&followed.status)) {
+                // What got stuck on its way is helped.
+                Step::ContinueRollback | Step::RollBack => Box::pin(help(stacks, &followed)).await,
+                // What was on its way back is where it should be: nothing goes back any further.
+                _ => Ok(stack.status.contains("ROLLBACK") || followed.status.contains("ROLLBACK")),
+            };
         }
         _ => return Ok(false),
     }
@@ -90,7 +95,9 @@ async fn go_back(cloud: &Cloud, stacks: &Stacks, arguments: &RollbackDeployment)
         deploy::withdrawn(stacks, &proposal).await?;
         return Ok(NOT_APPROVED);
     }
-    let changed = Box::pin(stacks.execute(&proposal, deploy::again(environment))).await?.is_some();
+    let (own, number) = (&environment.name, target.number);
+    let again = format!("`cargo xtask rollback --env {own} --to {number}` follows it and then records it");
+    let changed = Box::pin(stacks.execute(&proposal, again)).await?.is_some();
     let deployed = deploy::Deployed { changed, code: target.code.clone(), data: None, pipeline: wanted.template };
     let note = format!("rollback to deployment {}", target.number);
     match deployed.commit(stacks, &lake, &note).await? {

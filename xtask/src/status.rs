@@ -49,6 +49,10 @@ pub(crate) fn text(status: &Status) -> String {
         }
     };
     text += &format!("lag           {lag}\ncatalog       record {}\n\n", number(status.catalog));
+    if let Some(backfill) = &status.backfill {
+        let (read, chunks, since) = (backfill.read, backfill.chunks, Micros(backfill.planned_at));
+        text += &format!("backfill      {read} of {chunks} chunks are read (planned {since})\n\n");
+    }
     if let Some(trouble) = &status.trouble {
         text += &format!("trouble       no extraction at {}: {}\n\n", Micros(trouble.at), trouble.reason);
     }

@@ -18,6 +18,9 @@ use crate::place::{home, say, workspace};
 /// The star that is made outside the checkout.
 const OUTSIDE: &str = "order-book";
 
+/// Lambda's processors, and what rustup calls their targets.
+const PROCESSORS: [(&str, &str); 2] = [("x86_64", "x86_64-unknown-linux-gnu"), ("arm64", "aarch64-unknown-linux-gnu")];
+
 /// Where the real snapshot lies, beside the checkout.
 const SNAPSHOT: &str = "../shared/data/totesys-2024-08-22";
 
@@ -68,6 +71,16 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
             Some((tools, package, xtask))
         }
     };
+    if arguments.all {
+        for (processor, target) in PROCESSORS {
+            if std_of(&shell, target) {
+                let name = format!("the functions, built for release on {processor}");
+                phase(&name, || released(&shell, processor))?;
+            } else {
+                say(&format!("the functions for {processor} are left out: `rustup target add {target}`"));
+            }
+        }
+    }
     let cluster = phase("PostgreSQL", || Cluster::start(&home().join("test-cluster"), Tuning::Throwaway))?;
     let url = cluster.url("postgres");
     let more = &arguments.cargo;
@@ -94,6 +107,18 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
         }
         Ok(tests.run()?)
     })
+}
+
+/// Whether rustup has the standard library of a target.
+fn std_of(shell: &Shell, target: &str) -> bool {
+    let installed = cmd!(shell, "rustup target list --installed").quiet().ignore_stderr().read();
+    installed.is_ok_and(|installed| installed.lines().any(|line| line == target))
+}
+
+/// Packages the functions as they are deployed: processor, C library and size are checked there.
+fn released(shell: &Shell, processor: &str) -> Result<()> {
+    let xtask = std::env::current_exe()?;
+    Ok(cmd!(shell, "{xtask} package --architecture {processor}").quiet().run()?)
 }
 
 /// Packages the functions for this machine.

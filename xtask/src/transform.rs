@@ -24,6 +24,8 @@ use totesys_publisher::{Candidate, Publisher};
 use crate::arguments::Transform;
 use crate::hint::advise;
 
+pub(crate) use gc::tell as tell_garbage;
+
 /// Does what the verb says; gives the exit code.
 pub(crate) async fn transform(settings: Settings, demo: bool, verb: &Transform) -> Result<u8> {
     match verb {

@@ -46,7 +46,7 @@ pub struct ObjectEntry {
 /// The lake.
 #[derive(Debug)]
 pub struct Lake {
-    client: Client,
+    pub(crate) client: Client,
     buckets: BucketNames,
     endpoint: Option<String>,
     /// Known from the settings, or once the identity was read.
@@ -247,11 +247,11 @@ impl Lake {
         self.buckets.name(bucket)
     }
 
-    fn request(&self, operation: &'static str, bucket: Bucket, key: &str) -> Request {
+    pub(crate) fn request(&self, operation: &'static str, bucket: Bucket, key: &str) -> Request {
         Request { operation, bucket: self.buckets.name(bucket).to_owned(), key: key.to_owned() }
     }
 
-    fn failure<E>(
+    pub(crate) fn failure<E>(
         &self,
         operation: &'static str,
         bucket: Bucket,

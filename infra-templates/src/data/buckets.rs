@@ -1,6 +1,8 @@
 //! The six buckets: versioned, encrypted, private, and immutable. Object Lock would not do for the last: it keeps an old
 //! version from being deleted, but a new one becomes current all the same.
 
+use serde_json::Value;
+
 use crate::names::BUCKETS;
 use crate::policy::{Document, Statement};
 use crate::resources::{
@@ -18,6 +20,19 @@ const COLLECTED: [&str; 4] = ["artefacts/*", "components/*", "functions/*", "tem
 
 /// How long the parts of an upload are kept that was never finished, in days.
 const UNFINISHED_DAYS: u64 = 3;
+
+/// How the statements begin that refuse deletions.
+const REFUSE_DELETING: &str = "RefuseDeleting";
+
+/// Lets who may delete do so in the buckets of a data stack's template.
+pub(super) fn let_delete(resource: &mut Value) {
+    if resource["Type"] != BucketPolicy::KIND {
+        return;
+    }
+    if let Some(statements) = resource["Properties"]["PolicyDocument"]["Statement"].as_array_mut() {
+        statements.retain(|statement| !statement["Sid"].as_str().is_some_and(|sid| sid.starts_with(REFUSE_DELETING)));
+    }
+}
 
 /// Adds the buckets and what each refuses.
 pub(super) fn add(template: &mut Template, environment: &Environment) {
@@ -90,13 +105,13 @@ fn refusals(id: &str, purpose: &str) -> Document {
     ];
     if purpose == CODE {
         let collected = COLLECTED.map(keys).to_vec();
-        statements.push(Statement::deny_but("RefuseDeleting", &["s3:DeleteObject"], collected).by_everybody());
+        statements.push(Statement::deny_but(REFUSE_DELETING, &["s3:DeleteObject"], collected).by_everybody());
         // What was deleted by mistake is still there as an old version, until the lifecycle takes it.
         statements
             .push(Statement::deny("RefuseDeletingVersions", &["s3:DeleteObjectVersion"], vec![objects]).by_everybody());
     } else {
         let deletes = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
-        statements.push(Statement::deny("RefuseDeleting", &deletes, vec![objects]).by_everybody());
+        statements.push(Statement::deny(REFUSE_DELETING, &deletes, vec![objects]).by_everybody());
     }
     Document::new(statements)
 }

@@ -63,3 +63,24 @@ fn everything_but_who_hears_of_it_outlives_the_stack() {
         resources.filter(|(_, resource)| resource["DeletionPolicy"] != "Retain").map(|(id, _)| id).collect();
     assert_eq!(going, ["AlertsTopicPolicy", "DeploymentsRule"]);
 }
+
+#[test]
+fn without_retention_everything_goes_and_may_be_deleted() {
+    let kept = stack();
+    let given_up = without_retention(kept.clone());
+    let policies = |stack: &Value| -> BTreeSet<String> {
+        let resources = stack["Resources"].as_object().unwrap().values();
+        resources
+            .map(|resource| format!("{} {}", resource["DeletionPolicy"], resource["UpdateReplacePolicy"]))
+            .collect()
+    };
+    assert_eq!(Vec::from_iter(policies(&kept)), [r#""Retain" "Retain""#, "null null"]);
+    assert_eq!(Vec::from_iter(policies(&given_up)), [r#""Delete" "Delete""#, "null null"]);
+    for bucket in ["IngestionBucket", "CodeBucket"] {
+        let (before, after) = (refused(&kept, bucket), refused(&given_up, bucket));
+        assert!(before.iter().any(|refusal| refusal.contains("s3:Delete")), "{before:?}");
+        let others: Vec<_> = before.into_iter().filter(|refusal| !refusal.contains("s3:Delete")).collect();
+        assert_eq!((after, others.len()), (others, 2));
+    }
+    assert_eq!(without_retention(given_up.clone()), given_up);
+}

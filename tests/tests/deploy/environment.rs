@@ -151,7 +151,8 @@ impl Environment {
 
     /// Says where the databases are.
     pub(crate) fn set_secrets(&self) {
-        for (which, database) in [("source", &self.source), ("warehouse", &self.warehouse)] {
+        // The source last: until it is known nothing is read, so no execution does half of the work.
+        for (which, database) in [("warehouse", &self.warehouse), ("source", &self.source)] {
             let said = self.xtask_told(&["secret", "set", which], &format!("{}\n", database.url()));
             assert_eq!(said.code, Some(0), "{said:#?}");
         }

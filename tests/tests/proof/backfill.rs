@@ -284,6 +284,8 @@ async fn nothing_else_is_extracted_meanwhile() {
         assert_eq!((known, all), (plan.clone(), chunks));
     }
     assert_eq!(totesys.objects().await, objects);
+    let status = pipeline.status().await.unwrap().backfill.unwrap();
+    assert_eq!((status.plan, status.chunks, status.read), (plan.clone(), chunks, 1));
 
     let refused = |error: HostError| error.to_string();
     for (error, message) in [
@@ -305,6 +307,7 @@ async fn nothing_else_is_extracted_meanwhile() {
     let Extraction::Batch { tables, .. } = pipeline.run().await.unwrap().extraction else { panic!("no batch") };
     assert!(tables.contains_key("sales_order"));
     assert!(matches!(pipeline.run().await.unwrap().extraction, Extraction::NothingNew { .. }));
+    assert!(pipeline.status().await.unwrap().backfill.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

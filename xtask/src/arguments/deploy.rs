@@ -72,7 +72,8 @@ pub(crate) struct Deploy {
     pub(crate) note: String,
 }
 
-/// What is deleted and what stays is said first. The data stack stays unless --delete-data is given.
+/// What is deleted and what stays is said first. The data stack stays unless --delete-data is given. Broken off, the same
+/// command goes on.
 ///
 /// Exit codes: 0 done, 3 not approved, 1 an error.
 #[derive(Debug, Args)]
@@ -81,7 +82,8 @@ pub(crate) struct Destroy {
     #[arg(long, short)]
     pub(crate) yes: bool,
 
-    /// Delete the data stack as well; its name is asked for.
+    /// Delete the data stack as well, with its buckets, secrets, topic and Glue database and everything in them, for good;
+    /// the stack's name is asked for.
     #[arg(long)]
     pub(crate) delete_data: bool,
 

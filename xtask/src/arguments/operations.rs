@@ -87,10 +87,12 @@ pub(crate) enum LogSource {
     Load,
     /// The state machine.
     Machine,
+    /// The state machine that reads large tables in chunks.
+    Backfill,
 }
 
 impl LogSource {
-    pub(crate) const ALL: [Self; 4] = [Self::Extract, Self::Transform, Self::Load, Self::Machine];
+    pub(crate) const ALL: [Self; 5] = [Self::Extract, Self::Transform, Self::Load, Self::Machine, Self::Backfill];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -98,6 +100,7 @@ impl LogSource {
             Self::Transform => "transform",
             Self::Load => "load",
             Self::Machine => "machine",
+            Self::Backfill => "backfill",
         }
     }
 }

@@ -320,7 +320,7 @@ impl Field {
 }
 
 /// An empty folder.
-fn emptied(folder: &Path) -> Result<()> {
+pub(super) fn emptied(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("{} cannot be emptied", folder.display()));

@@ -87,11 +87,31 @@ impl Seen {
         if let Some((user, system)) = ticks(11).zip(ticks(12)) {
             self.cpu_seconds = (user + system) / TICKS;
         }
-        let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|peak| peak.split_whitespace().next()).and_then(|peak| peak.parse::<u64>().ok());
-        if let Some(kilobytes) = peak {
-            self.peak_bytes = kilobytes * 1024;
+        if let Some(peak) = peak_bytes(child.id()) {
+            self.peak_bytes = peak;
         }
     }
+}
+
+/// The peak of a living process's resident memory.
+pub(super) fn peak_bytes(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes = peak.split_whitespace().next()?.parse::<u64>().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// User and system time, in milliseconds, of the threads a process has now. Finer than the ticks of `stat`, and exact
+/// while they all wait.
+pub(super) fn cpu_milliseconds(process: u32) -> Result<f64> {
+    let folder = Path::new("/proc").join(process.to_string()).join("task");
+    let threads = fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut nanoseconds = 0.0;
+    for thread in threads {
+        let path = thread?.path().join("schedstat");
+        let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let spent = text.split_whitespace().next().and_then(|number| number.parse::<f64>().ok());
+        nanoseconds += spent.with_context(|| format!("{} holds no time", path.display()))?;
+    }
+    Ok(nanoseconds / 1e6)
 }

@@ -10,6 +10,7 @@ use super::costs::{Calls, Loading, Way};
 use super::data::Expected;
 use super::measure::Measured;
 use super::peers::Peers;
+use super::start::Starts;
 use super::{Contestant, Stage, median, plot};
 use crate::arguments::Bench;
 
@@ -33,6 +34,8 @@ const GOALS: &[Goal] = &[
     Goal::Memory(Stage::Load, 536.9),
     Goal::Seconds(Stage::Empty, 0.5),
     Goal::Seconds(Stage::Changes, 1.0),
+    Goal::ColdTransform(60.0),
+    Goal::Zip(15.0),
 ];
 
 enum Goal {
@@ -46,6 +49,10 @@ enum Goal {
     ColdLoad(f64),
     /// The time of a call of so many rows in production's sandbox by that natively.
     Call(u64, f64),
+    /// The processor's milliseconds from the start of the transform's process to its first answer.
+    ColdTransform(f64),
+    /// The package's megabytes.
+    Zip(f64),
 }
 
 /// One contestant in one stage: the median, and all runs.
@@ -71,33 +78,43 @@ struct Outcome {
     reached: bool,
 }
 
+/// The source that the stages have in common.
+#[derive(Debug, Serialize)]
+struct Rows {
+    rows: u64,
+    heap_bytes: u64,
+}
+
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     machine: String,
     command: String,
-    rows: u64,
-    heap_bytes: u64,
+    #[serde(flatten)]
+    source: Option<Rows>,
     lines: Vec<Line>,
     #[serde(skip_serializing_if = "Option::is_none")]
     loading: Option<Loading>,
     #[serde(skip_serializing_if = "Option::is_none")]
     calls: Option<Calls>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts: Option<Starts>,
     goals: Vec<Outcome>,
 }
 
 impl Report {
-    pub(super) fn new(arguments: &Bench, expected: Expected) -> Self {
+    pub(super) fn new(arguments: &Bench, expected: Option<Expected>) -> Self {
         let peers = if arguments.peers { " --peers" } else { "" };
         let only: String = arguments.only.iter().map(|stage| format!(" --only {stage:?}").to_lowercase()).collect();
+        let rows = expected.map_or_else(String::new, |_| format!(" --rows {}", arguments.rows));
         Self {
             machine: machine(),
-            command: format!("cargo xtask bench --rows {}{peers}{only}", arguments.rows),
-            rows: expected.rows,
-            heap_bytes: expected.heap_bytes,
+            command: format!("cargo xtask bench{rows}{peers}{only}"),
+            source: expected.map(|Expected { rows, heap_bytes, .. }| Rows { rows, heap_bytes }),
             lines: Vec::new(),
             loading: None,
             calls: None,
+            starts: None,
             goals: Vec::new(),
         }
     }
@@ -108,7 +125,7 @@ impl Report {
         let bytes = match stage {
             // The plan has a source of its own.
             Stage::Empty | Stage::Quiet | Stage::Changes | Stage::Plan => None,
-            _ => Some(self.heap_bytes as f64),
+            _ => self.source.as_ref().map(|source| source.heap_bytes as f64),
         };
         self.lines.push(Line {
             stage: stage.name(),
@@ -131,6 +148,12 @@ impl Report {
     /// Adds what a call costs.
     pub(super) fn add_calls(&mut self, calls: Calls) {
         self.calls = Some(calls);
+        self.compare();
+    }
+
+    /// Adds the functions' cold starts.
+    pub(super) fn add_starts(&mut self, starts: Starts) {
+        self.starts = Some(starts);
         self.compare();
     }
 
@@ -162,24 +185,35 @@ impl Report {
                 let stage = Stage::Calls.name();
                 (format!("{stage}: time of {} rows by that of the same, natively", grouped(rows)), ratio, reach)
             }
+            Goal::ColdTransform(reach) => {
+                let measured = self.starts.as_ref()?.transform()?;
+                (format!("{}: CPU milliseconds to the first transform's end", Stage::Start.name()), measured, reach)
+            }
+            Goal::Zip(reach) => {
+                (format!("{}: the package in MB", Stage::Start.name()), self.starts.as_ref()?.zip_megabytes(), reach)
+            }
         };
         Some(Outcome { what, measured, reach, reached: measured <= reach })
     }
 
     /// A table of the stages, those of the sandbox's costs, and one of the goals.
     pub(super) fn markdown(&self) -> String {
-        let mut text = format!(
-            "{} sales orders ({:.0} MB of table) on {}.\n\n    {}\n\nPeers: {}.\n\n",
-            grouped(self.rows),
-            self.heap_bytes as f64 / 1e6,
-            self.machine,
-            self.command,
-            Peers::names(),
-        );
+        let mut text = self.source.as_ref().map_or_else(String::new, |Rows { rows, heap_bytes }| {
+            format!("{} sales orders ({:.0} MB of table) on ", grouped(*rows), *heap_bytes as f64 / 1e6)
+        });
+        text.push_str(&format!("{}.\n\n    {}\n\n", self.machine, self.command));
+        if self.source.is_some() {
+            text.push_str(&format!("Peers: {}.\n\n", Peers::names()));
+        }
         if !self.lines.is_empty() {
             self.push_lines(&mut text);
         }
-        for table in [self.loading.as_ref().map(Loading::markdown), self.calls.as_ref().map(Calls::markdown)] {
+        let tables = [
+            self.loading.as_ref().map(Loading::markdown),
+            self.calls.as_ref().map(Calls::markdown),
+            self.starts.as_ref().map(Starts::markdown),
+        ];
+        for table in tables {
             text.extend(table.map(|table| format!("\n{table}")));
         }
         text.push_str("\n| to reach | at most | measured | |\n|---|--:|--:|---|\n");
@@ -269,7 +303,7 @@ mod tests {
             output: crate::arguments::Output { json: false },
         };
         let expected = Expected { rows: 10_000, units: 1, cents: 1, heap_bytes: 1_000_000 };
-        let mut report = Report::new(&arguments, expected);
+        let mut report = Report::new(&arguments, Some(expected));
         let runs = |seconds: [f64; 3]| {
             seconds
                 .map(|seconds| Measured { seconds, peak_bytes: 250_000_000, rows: 10_000, cpu_seconds: 1.0 })
@@ -293,7 +327,7 @@ mod tests {
             output: crate::arguments::Output { json: false },
         };
         let expected = Expected { rows: 10_000, units: 1, cents: 1, heap_bytes: 1_000_000 };
-        let mut report = Report::new(&arguments, expected);
+        let mut report = Report::new(&arguments, Some(expected));
         let json = serde_json::to_value(&report)?;
         assert!(json.get("calls").is_none() && json.get("loading").is_none(), "{json}");
         report.add_calls(serde_json::from_value(serde_json::json!([

@@ -1,10 +1,11 @@
 //! Asking AWS.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, StateValue};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat, StateValue};
 use aws_sdk_sfn::types::ExecutionListItem;
 use infra_templates::metrics;
 use totesys_lake::{LakeError, Micros};
@@ -18,6 +19,9 @@ use crate::hint::advise;
 
 /// How many executions are shown.
 const EXECUTIONS: i32 = 5;
+
+/// The type of an alarm among a stack's resources.
+const ALARM: &str = "AWS::CloudWatch::Alarm";
 
 /// A lag measured longer ago than this says nothing.
 const MEASURED_WITHIN: Duration = Duration::from_secs(3 * 3600);
@@ -58,13 +62,13 @@ async fn deployment(cloud: &Cloud) -> Result<Option<Deployment>> {
 /// The schedule, as the stack's parameters have it.
 async fn schedule(cloud: &Cloud) -> Result<Schedule> {
     let name = cloud.environment.names.pipeline_stack();
-    let Some(stack) = Stacks::of(cloud).find(&name).await? else {
-        let how = format!("`cargo xtask deploy --env {}` makes it", cloud.environment.name);
-        return Err(advise(format!("there is no stack `{name}`"), how));
-    };
+    let Some(stack) = Stacks::of(cloud).find(&name).await? else { return Err(cloud.not_deployed(&name)) };
     match (stack.parameters.get("ScheduleExpression"), stack.parameters.get("ScheduleState")) {
         (Some(expression), Some(state)) => Ok(Schedule { expression: expression.clone(), enabled: state == "ENABLED" }),
-        _ => bail!("stack `{name}` has no parameters ScheduleExpression and ScheduleState"),
+        _ => Err(advise(
+            format!("stack `{name}` has no parameters ScheduleExpression and ScheduleState"),
+            format!("it was deployed by another version: `cargo xtask deploy --env {}`", cloud.environment.name),
+        )),
     }
 }
 
@@ -119,13 +123,22 @@ async fn execution(cloud: &Cloud, item: &ExecutionListItem) -> Result<Execution>
 }
 
 async fn alarms(cloud: &Cloud) -> Result<Alarms> {
-    let prefix = format!("{}-", cloud.environment.names.prefix());
+    let (prefix, stack) = (format!("{}-", cloud.environment.names.prefix()), cloud.environment.names.pipeline_stack());
+    let stacks = Stacks::of(cloud);
+    if stacks.find(&stack).await?.is_none() {
+        return Err(cloud.not_deployed(&stack));
+    }
+    // Not by the prefix alone, with which the names of another environment's alarms may begin as well.
+    let members = stacks.members(&stack).await?;
+    let names: BTreeSet<&str> =
+        members.iter().filter(|member| member.kind == ALARM).map(|alarm| &*alarm.name).collect();
     let mut pages = cloud.metrics().describe_alarms().alarm_name_prefix(&prefix).into_paginator().send();
     let mut alarms = Alarms::default();
     let mut found = 0;
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| refused("cloudwatch", error))?;
-        for alarm in page.metric_alarms() {
+        let own = |alarm: &&MetricAlarm| alarm.alarm_name().is_some_and(|name| names.contains(name));
+        for alarm in page.metric_alarms().iter().filter(own) {
             found += 1;
             if alarm.state_value() == Some(&StateValue::Ok) {
                 alarms.ok += 1;

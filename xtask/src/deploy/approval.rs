@@ -1,11 +1,12 @@
 //! Asking a person, where there is one.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 
 use anyhow::Result;
 
 use super::difference::{Difference, Weight};
 use crate::place::say;
+use crate::stdin;
 
 /// The exit code of what was not approved.
 pub(crate) const NOT_APPROVED: u8 = 3;
@@ -26,11 +27,9 @@ pub(crate) fn asked(what: &str, word: &str, hint: &str) -> Result<bool> {
         return Ok(false);
     }
     say(&format!("{what}. Type {word} to go on:"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    let approved = answer.trim() == word;
+    let approved = stdin::answer()?.trim() == word;
     if !approved {
-        say("nothing was changed");
+        say("not approved: nothing of this was done");
     }
     Ok(approved)
 }

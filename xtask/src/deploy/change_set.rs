@@ -84,6 +84,8 @@ impl Stacks {
             .create_change_set()
             .stack_name(&wanted.stack)
             .change_set_name(&name)
+            // A request that is sent again because its answer was lost is the same request.
+            .client_token(&name)
             .change_set_type(kind)
             .description("cargo xtask deploy")
             .capabilities(Capability::CapabilityNamedIam)
@@ -149,7 +151,10 @@ impl Stacks {
         let changes = match self.described(id, name).await? {
             Described::Changes(changes) => changes.iter().map(|found| change::of(found, &sides)).collect::<Vec<_>>(),
             Described::Nothing => Vec::new(),
-            Described::Refused(reason) => anyhow::bail!("the change set of stack `{name}` failed: {reason}"),
+            Described::Refused(reason) => {
+                let problem = format!("the change set of stack `{name}` failed: {reason}");
+                return Err(advise(problem, "make a new plan: `cargo xtask deploy --plan FILE`"));
+            }
         };
         let (new, besides) = (is_new(stack.as_ref()), changes.is_empty());
         let widened = grant::widened(&sides.before, &sides.after);
@@ -247,6 +252,7 @@ impl Stacks {
         let works = proposal.difference.changes.iter().map(|change| (change.id.clone(), change.work()));
         let whole = expected.of_all(&proposal.template, &works.collect());
         let asked = self.client.execute_change_set().change_set_name(id).stack_name(&stack.name);
+        let asked = asked.client_request_token(change_set_name());
         // What is made and undone again holds nothing yet: kept, it would stand in the way of the next attempt.
         let asked = if new { asked.retain_except_on_create(true) } else { asked };
         asked.send().await.map_err(|error| refused("cloudformation", error))?;

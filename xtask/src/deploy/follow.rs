@@ -48,14 +48,17 @@ impl Stacks {
     /// Watches an operation to its end, good or bad.
     pub(crate) async fn watch(&self, watched: Watched<'_>) -> Result<End> {
         let Watched { stack, after, expected, again } = watched;
-        interruption::begin(&stack.name, again);
+        interruption::begin(&stack.name, again.clone());
         let live = live();
         let outcome = self.until_done(stack, after, expected, live.as_ref()).await;
         if let Some(live) = live {
             live.finish_and_clear();
         }
         interruption::end();
-        outcome
+        outcome.map_err(|error| {
+            let (name, why) = (&stack.name, host_lambda::sentence(error.as_ref()));
+            advise(format!("AWS goes on with stack `{name}` by itself, but cannot be asked about it: {why}"), again)
+        })
     }
 
     async fn until_done(

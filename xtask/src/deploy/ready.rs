@@ -13,6 +13,9 @@ use super::step::{Step, step};
 use crate::hint::advise;
 use crate::place::say;
 
+/// How to watch again what every verb follows before it does anything.
+const FOLLOWS: &str = "the same command follows it and then goes on";
+
 impl Stacks {
     /// The stack as it stands, after what AWS is doing with it was followed, and after one that never was whole was
     /// deleted. Nothing is a stack that is to be created.
@@ -38,7 +41,7 @@ impl Stacks {
     /// Follows what somebody else began.
     pub(crate) async fn follow(&self, stack: &Stack) -> Result<Stack> {
         let expected = Expected::learn(&self.events(&stack.id, None).await?);
-        let watched = Watched { stack, after: None, expected, again: super::again(&self.environment) };
+        let watched = Watched { stack, after: None, expected, again: FOLLOWS.to_owned() };
         Ok(self.watch(watched).await?.stack)
     }
 
@@ -99,8 +102,7 @@ impl Stacks {
         let events = self.events(&stack.id, None).await?;
         self.delete(stack).await?;
         let after = events.last().map(|event| event.event.clone());
-        let again = super::again(&self.environment);
-        let watched = Watched { stack, after, expected: Expected::learn(&events), again };
+        let watched = Watched { stack, after, expected: Expected::learn(&events), again: FOLLOWS.to_owned() };
         self.watch(watched).await?.judge(&self.environment.name, "deleted")?;
         Ok(())
     }

@@ -49,7 +49,9 @@ impl Step {
                 format!("`cargo xtask deploy --env {environment}`")
             }
             Self::RollBack | Self::ContinueRollback => format!("`cargo xtask rollback --env {environment}`"),
-            Self::DeleteAgain => format!("`cargo xtask destroy --env {environment}`"),
+            Self::DeleteAgain => {
+                format!("`cargo xtask destroy --env {environment}` again, with the options it had")
+            }
             Self::Look => format!("`aws cloudformation describe-stack-events --stack-name {stack}` says more"),
         }
     }

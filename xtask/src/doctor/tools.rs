@@ -89,7 +89,7 @@ fn release(architecture: Option<Architecture>) -> Vec<Finding> {
     const ZIG: &str = "pip install ziglang cargo-zigbuild";
     let here = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
     let wanted = architecture.unwrap_or(here);
-    let (zigbuild, zig) = (version(&cargo(), &["zigbuild", "--version"]), zig());
+    let (zigbuild, zig) = (version("cargo-zigbuild", &["--version"]), zig());
     let mut findings = vec![match (zigbuild, zig) {
         (Some(zigbuild), Some(zig)) => Finding::ok(AREA, format!("{zigbuild}, zig {zig}")),
         (Some(_), None) => Finding::error(AREA, "cargo-zigbuild is there and zig is not", ZIG),

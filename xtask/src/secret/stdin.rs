@@ -1,15 +1,13 @@
 //! Reading a secret from stdin; a terminal shows none of it.
 
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::IsTerminal as _;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::hint::advise;
 use crate::place::say;
-
-/// No address is longer, in bytes.
-const LONGEST: u64 = 64 * 1024;
+use crate::stdin;
 
 /// One line of a terminal, or everything that is piped in.
 pub(super) async fn read(question: &str) -> Result<String> {
@@ -20,17 +18,7 @@ pub(super) async fn read(question: &str) -> Result<String> {
     } else {
         None
     };
-    // A thread of its own, so that Ctrl-C needs not wait for the line.
-    let (line, read) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        let stdin = std::io::stdin().lock().take(LONGEST);
-        let mut stdin = std::io::BufReader::new(stdin);
-        let done = if terminal { stdin.read_line(&mut text) } else { stdin.read_to_string(&mut text) };
-        // Nobody waits any more after Ctrl-C.
-        let _ = line.send(done.map(|_| text));
-    });
-    let text = read.await.context("stdin was not read")?.map_err(|error| {
+    let text = stdin::read(!terminal).await.map_err(|error| {
         advise(format!("stdin cannot be read: {error}"), "text in UTF-8 is expected, such as a postgresql:// URL")
     })?;
     if text.trim().is_empty() {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use host_lambda::settings::Settings;
 use serde_json::json;
 use totesys_lake::Micros;
-use totesys_publisher::garbage;
+use totesys_publisher::{Garbage, garbage};
 
 use crate::arguments::Gc;
 use crate::place::{Place, say};
@@ -18,21 +18,26 @@ pub(crate) async fn gc(settings: Settings, demo: bool, arguments: &Gc) -> Result
             place.lake.delete_code(key).await?;
         }
     }
+    tell(&garbage, arguments.yes, arguments.output.json);
+    Ok(())
+}
+
+/// Says what was deleted, or would be.
+pub(crate) fn tell(garbage: &Garbage, deleted: bool, json: bool) {
     let bytes: u64 = garbage.objects.iter().map(|(_, bytes)| bytes).sum();
-    if arguments.output.json {
+    if json {
         let objects: Vec<_> =
             garbage.objects.iter().map(|(key, bytes)| json!({ "key": key, "bytes": bytes })).collect();
-        let value = json!({ "objects": objects, "bytes": bytes, "kept": garbage.kept, "deleted": arguments.yes });
+        let value = json!({ "objects": objects, "bytes": bytes, "kept": garbage.kept, "deleted": deleted });
         println!("{value}");
-        return Ok(());
+        return;
     }
     for (key, bytes) in &garbage.objects {
         println!("{bytes:>10}  {key}");
     }
-    let what = if arguments.yes { "deleted" } else { "to delete" };
+    let what = if deleted { "deleted" } else { "to delete" };
     println!("{} objects of {bytes} bytes {what}, {} kept", garbage.objects.len(), garbage.kept);
-    if !arguments.yes && !garbage.objects.is_empty() {
+    if !deleted && !garbage.objects.is_empty() {
         say("nothing was deleted; with --yes it is");
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `transform rebuild`: a star computed again.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -95,7 +95,5 @@ fn preview(prepared: &Prepared, seconds: f64) -> String {
 /// Asks a person.
 fn approved() -> Result<bool> {
     say("swap it in? The former tables are kept. Type yes:");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
+    Ok(crate::stdin::answer()?.trim() == "yes")
 }
