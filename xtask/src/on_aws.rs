@@ -1,6 +1,6 @@
 //! The verbs that work on an environment.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::arguments::{Alerts, Arguments, Secret, Transform, Verb};
 use crate::aws::Cloud;
@@ -62,7 +62,8 @@ pub(crate) fn allowed(verb: &Verb, cloud: &Cloud) -> Result<()> {
 pub(crate) async fn follow_up(arguments: &Arguments, cloud: Option<&Cloud>) -> Result<()> {
     match (&arguments.verb, cloud) {
         (Verb::Transform(Transform::Publish(_) | Transform::Rollback(_)), Some(cloud)) => {
-            Box::pin(deploy::tables::follow_catalog(cloud)).await
+            let followed = Box::pin(deploy::tables::follow_catalog(cloud)).await;
+            followed.context("the components are live, and Athena's tables could not follow")
         }
         _ => Ok(()),
     }

@@ -197,8 +197,8 @@ fn debug_program(shell: &Shell, architecture: Architecture) -> Result<PathBuf> {
         ));
     }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    // With the whole workspace's features, as the tests have it: nothing is compiled twice.
-    cmd!(shell, "{cargo} build --locked --bin bootstrap").quiet().run()?;
+    // Together with this program: by itself the other would have other features, and everything be compiled once more.
+    cmd!(shell, "{cargo} build --locked --bin bootstrap --bin xtask").quiet().run()?;
     let stripped = folder().join("debug/bootstrap");
     fs::create_dir_all(stripped.parent().unwrap_or(Path::new(".")))?;
     let built = workspace().join("target/debug/bootstrap");
