@@ -22,8 +22,10 @@ use totesys_warehouse::WarehouseOptions;
 pub const DEFAULT_FILE: &str = "totesys.toml";
 
 /// Variables of this prefix that are no settings.
-const NOT_SETTINGS: &[&str] =
-    &["TOTESYS_SETTINGS", "TOTESYS_STAGE", "TOTESYS_PG_BIN", "TOTESYS_TEST_SERVER", "TOTESYS_TEST_COMPONENTS"];
+const NOT_SETTINGS: &[&str] = &["TOTESYS_SETTINGS", "TOTESYS_STAGE", "TOTESYS_PG_BIN"];
+
+/// What variables begin with that tell tests where things are.
+const OF_TESTS: &str = "TOTESYS_TEST_";
 
 /// Looks an environment variable up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -342,7 +344,7 @@ impl Settings {
         let mut variables: Vec<_> = variables.filter(|(name, _)| name.starts_with("TOTESYS_")).collect();
         variables.sort();
         for (name, value) in variables {
-            if !NOT_SETTINGS.contains(&name.as_str()) {
+            if !NOT_SETTINGS.contains(&name.as_str()) && !name.starts_with(OF_TESTS) {
                 table = override_one(table, &name, &value)?;
             }
         }
