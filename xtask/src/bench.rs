@@ -17,7 +17,7 @@ use host_lambda::settings::Settings;
 use xshell::{Shell, cmd};
 
 use crate::arguments::Bench;
-use crate::place::{say, workspace};
+use crate::place::{cargo, say, workspace};
 
 use field::Field;
 use measure::Measured;
@@ -212,7 +212,7 @@ async fn measure(field: &mut Field, arguments: &Bench, asked: &[Stage], report: 
 fn build() -> Result<std::path::PathBuf> {
     let shell = Shell::new()?;
     shell.change_dir(workspace());
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let cargo = cargo();
     say("building for release (the first time takes minutes)");
     cmd!(shell, "{cargo} build --release --locked --quiet -p totesys-bench").quiet().run()?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), Into::into);

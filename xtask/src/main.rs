@@ -26,6 +26,7 @@ mod on_aws;
 mod outputs;
 mod package;
 mod place;
+mod processor;
 mod progress;
 mod quarantine;
 mod reload;

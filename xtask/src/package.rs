@@ -16,7 +16,8 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::arguments::Package as Arguments;
 use crate::hint::advise;
-use crate::place::{say, workspace};
+use crate::place::{cargo, say, workspace};
+use crate::processor::{here, target};
 
 /// The C library of Lambda's `provided.al2023`.
 const GLIBC: elf::Glibc = elf::Glibc(2, 34);
@@ -117,17 +118,6 @@ fn folder() -> PathBuf {
     workspace().join("target/package")
 }
 
-fn here() -> Architecture {
-    if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 }
-}
-
-fn triple(architecture: Architecture) -> &'static str {
-    match architecture {
-        Architecture::Arm64 => "aarch64-unknown-linux-gnu",
-        Architecture::X86_64 => "x86_64-unknown-linux-gnu",
-    }
-}
-
 fn build(architecture: Architecture, certificates: Option<&str>, dev: bool) -> Result<Package> {
     let certificates = certificates
         .map(|file| {
@@ -196,7 +186,7 @@ fn debug_program(shell: &Shell, architecture: Architecture) -> Result<PathBuf> {
             "leave --dev out, or set `architecture`",
         ));
     }
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let cargo = cargo();
     // Together with this program: by itself the other would have other features, and everything be compiled once more.
     cmd!(shell, "{cargo} build --locked --bin bootstrap --bin xtask").quiet().run()?;
     let stripped = folder().join("debug/bootstrap");
@@ -210,8 +200,8 @@ fn debug_program(shell: &Shell, architecture: Architecture) -> Result<PathBuf> {
 
 /// The program as it is deployed. `-p` keeps the compiler of components out of it.
 fn release_program(shell: &Shell, architecture: Architecture) -> Result<PathBuf> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let target = triple(architecture);
+    let cargo = cargo();
+    let target = target(architecture).triple();
     // A folder of its own: with other features and another target nothing could be shared.
     let folder = folder();
     let build = ["--profile", "lambda", "--locked", "-p", "host-lambda", "--bin", "bootstrap"];

@@ -44,6 +44,11 @@ pub(crate) fn workspace() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
+/// The cargo that runs this program, or whichever there is.
+pub(crate) fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+}
+
 /// Says something to a person.
 #[allow(clippy::print_stderr, reason = "talk goes to stderr, data to stdout")]
 pub(crate) fn say(text: &str) {

@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 use crate::arguments::Soak;
 use crate::cluster::{Cluster, Tuning};
 use crate::guests;
-use crate::place::{home, say, workspace};
+use crate::place::{cargo, home, say, workspace};
 
 /// The test whose long form this is.
 const TEST: &str = "soak::every_version_arrives_once_through_the_worst_night";
@@ -21,7 +21,7 @@ pub(crate) fn soak(arguments: &Soak) -> Result<()> {
     let workspace = workspace();
     let shell = Shell::new()?;
     shell.change_dir(&workspace);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let cargo = cargo();
     let guests = guests::build(&shell, &workspace, &say)?;
     let folder = guests.first().and_then(|guest| guest.path.parent()).unwrap_or(&workspace).to_owned();
     let cluster = Cluster::start(&home().join("test-cluster"), Tuning::Throwaway)?;

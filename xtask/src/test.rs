@@ -7,19 +7,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use infra_templates::Architecture;
 use xshell::{Shell, cmd};
 
 use crate::arguments::Test;
 use crate::cluster::{Cluster, Tuning};
 use crate::guests::{self, GUESTS, Guest};
 use crate::hint::advise;
-use crate::place::{home, say, workspace};
+use crate::place::{cargo, home, say, workspace};
+use crate::processor::target;
 
 /// The star that is made outside the checkout.
 const OUTSIDE: &str = "order-book";
-
-/// Lambda's processors, and what rustup calls their targets.
-const PROCESSORS: [(&str, &str); 2] = [("x86_64", "x86_64-unknown-linux-gnu"), ("arm64", "aarch64-unknown-linux-gnu")];
 
 /// Where the real snapshot lies, beside the checkout.
 const SNAPSHOT: &str = "../shared/data/totesys-2024-08-22";
@@ -36,7 +35,7 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
     }
     let shell = Shell::new()?;
     shell.change_dir(&workspace);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let cargo = cargo();
     if !arguments.only_tests {
         phase("formatting", || Ok(cmd!(shell, "{cargo} fmt --all --check").quiet().run()?))?;
         phase("lints", || {
@@ -72,7 +71,8 @@ pub(crate) fn test(arguments: &Test) -> Result<()> {
         }
     };
     if arguments.all {
-        for (processor, target) in PROCESSORS {
+        for architecture in [Architecture::X86_64, Architecture::Arm64] {
+            let (processor, target) = (architecture.name(), target(architecture).triple());
             if std_of(&shell, target) {
                 let name = format!("the functions, built for release on {processor}");
                 phase(&name, || released(&shell, processor))?;

@@ -11,6 +11,8 @@ use totesys_failpoint::{ALL, BACKFILL, FAILING, REBUILD};
 
 use world::{Ended, World};
 
+pub(crate) use world::PASSING_COLUMNS;
+
 /// Scenarios at a time: each has up to two processes at work.
 const AT_ONCE: usize = 2;
 

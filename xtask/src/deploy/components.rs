@@ -2,21 +2,13 @@
 
 use anyhow::Result;
 use host_lambda::settings::Settings;
-use infra_templates::Architecture;
 use totesys_lake::CatalogRecord;
 use totesys_sandbox::{EngineKey, Metering, Target};
 
 use crate::aws::Cloud;
 use crate::hint::advise;
 use crate::place::{Place, STARS, key_file, publisher_key, say};
-
-/// What the environment's functions run on, as components are compiled for it.
-pub(crate) fn target(architecture: Architecture) -> Target {
-    match architecture {
-        Architecture::Arm64 => Target::Aarch64,
-        Architecture::X86_64 => Target::X86_64,
-    }
-}
+use crate::processor::target;
 
 /// Compiles and signs every live component for the engine of this checkout, which is the one of the code to come; the
 /// bundled components go live when nothing ever was.

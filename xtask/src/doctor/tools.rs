@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use infra_templates::Architecture;
 
 use super::finding::Finding;
+use crate::place::cargo;
+use crate::processor::{here, target};
 use crate::{cluster, guests};
 
 const AREA: &str = "tools";
@@ -26,10 +28,6 @@ fn version(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let line = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned();
     output.status.success().then_some(line)
-}
-
-fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }
 
 fn rust() -> Finding {
@@ -87,7 +85,7 @@ fn servers() -> Finding {
 
 fn release(architecture: Option<Architecture>) -> Vec<Finding> {
     const ZIG: &str = "pip install ziglang cargo-zigbuild";
-    let here = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
+    let here = here();
     let wanted = architecture.unwrap_or(here);
     let (zigbuild, zig) = (version("cargo-zigbuild", &["--version"]), zig());
     let mut findings = vec![match (zigbuild, zig) {
@@ -116,10 +114,7 @@ fn zig() -> Option<String> {
 }
 
 fn standard_library(architecture: Architecture) -> Finding {
-    let target = match architecture {
-        Architecture::Arm64 => "aarch64-unknown-linux-gnu",
-        Architecture::X86_64 => "x86_64-unknown-linux-gnu",
-    };
+    let target = target(architecture).triple();
     let sysroot = version("rustc", &["--print", "sysroot"]).unwrap_or_default();
     if Path::new(&sysroot).join("lib/rustlib").join(target).join("lib").is_dir() {
         return Finding::ok(AREA, format!("Rust's standard library for {target}"));

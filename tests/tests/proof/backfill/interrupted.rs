@@ -6,28 +6,10 @@ use totesys_tests::truth::assert_current;
 use totesys_tests::{ChildRun, Data, TestDatabase, filled_source};
 
 use super::{MANY_ORDERS, PAGE};
+use crate::faults::PASSING_COLUMNS;
 
 /// Scenarios at a time: each has a process at work.
 const AT_ONCE: usize = 2;
-
-/// Columns that hold times of a run or names of attempts.
-const PASSING_COLUMNS: &[&str] = &[
-    "lake_id",
-    "stamped_at",
-    "snapshot_at",
-    "loaded_at",
-    "attempt",
-    "valid_from",
-    "valid_to",
-    "deleted_at",
-    "_deleted_at",
-    "_noticed_at",
-    "_snapshot_at",
-    "_overtaken_at",
-    "system_identifier",
-    "database",
-    "definition",
-];
 
 type Contents = std::collections::BTreeMap<String, Vec<String>>;
 

@@ -24,7 +24,7 @@ pub(super) const CHANGES: [&str; 2] = [
 ];
 
 /// Columns that hold times of a run or names of attempts.
-const PASSING_COLUMNS: &[&str] = &[
+pub(crate) const PASSING_COLUMNS: &[&str] = &[
     "lake_id",
     "stamped_at",
     "snapshot_at",

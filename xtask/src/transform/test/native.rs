@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::guests::StarCrate;
 use crate::hint::advise;
-use crate::place::workspace;
+use crate::place::{cargo, workspace};
 
 /// Ends the line with which `star_cases::assert_cases` begins its report.
 const REPORT: &str = " did not pass";
@@ -24,7 +24,7 @@ pub(super) fn run(star: &StarCrate, pages: &[String]) -> Result<Failures> {
             "write tests/cases.rs, whose one test calls star_cases::assert_cases: `cargo xtask transform new` makes one",
         ));
     }
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let cargo = cargo();
     let shell = Shell::new()?;
     let (folder, locked) =
         if star.is_bundled() { (workspace(), Some("--locked")) } else { (star.folder.clone(), None) };
